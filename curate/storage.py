@@ -1,0 +1,147 @@
+"""The only way bytes are written: whole files, checked, then renamed into place.
+
+A file appears under its final name complete or not at all: it is written beside it under an attempt name, its footer is
+read back, it is synced, renamed, and the folder is synced. Who wrote it then tells the parent process, which alone
+appends to the journal (see `pipelines.journal`).
+"""
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import xxhash
+
+from curate.errors import DamageError, EnvironmentProblem
+
+ATTEMPT_SUFFIX = ".attempt"
+_REFUSALS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "a file-size limit was reached",
+    errno.EACCES: "permission was denied",
+    errno.EPERM: "permission was denied",
+    errno.EROFS: "the file system is read-only",
+}
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file as it was written: where, how long, and the xxh3-128 of its bytes (32 hex digits)."""
+
+    path: Path
+    num_bytes: int
+    checksum: str
+
+
+def refusal(error: OSError) -> str | None:
+    """Why the machine refused, in words, or None if this error is of another kind."""
+    return _REFUSALS.get(error.errno or 0)
+
+
+def checksum(path: Path) -> str:
+    """xxh3-128 of a file's bytes, 32 hex digits; constant memory."""
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and creations inside `folder` durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def publish(path: Path, write: Callable[[Path], None]) -> Output:
+    """Let `write` fill an attempt file, then make it durable under `path`.
+
+    Raises EnvironmentProblem where the machine refuses (no space, no permission); the attempt is removed and whatever
+    was at `path` before is untouched.
+    """
+    attempt = path.with_name(f"{path.name}.{os.getpid()}{ATTEMPT_SUFFIX}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(attempt)
+        output = Output(path, attempt.stat().st_size, checksum(attempt))
+        with attempt.open("rb") as file:
+            os.fsync(file.fileno())
+        attempt.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        attempt.unlink(missing_ok=True)
+        if why := refusal(error):
+            raise EnvironmentProblem(f"{path} could not be written: {why}. What was committed before is safe; make room or give access, then run again to resume.") from error
+        raise
+    except BaseException:
+        attempt.unlink(missing_ok=True)
+        raise
+    return output
+
+
+def write_bytes(path: Path, content: bytes) -> Output:
+    """Publish a small file from memory."""
+    return publish(path, lambda attempt: _write_all(attempt, content))
+
+
+def write_table(path: Path, table: pa.Table, *, compression: str | None = "zstd", rows_per_batch: int = 8192) -> Output:
+    """Publish a table as an Arrow IPC file (never a stream: a stream cut at a batch boundary reads as complete)."""
+    return write_batches(path, table.schema, table.to_batches(max_chunksize=rows_per_batch), compression=compression)
+
+
+def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, compression: str | None = "zstd") -> Output:
+    """Publish record batches as an Arrow IPC file, one at a time, and read the footer back before the rename."""
+
+    def write(attempt: Path) -> None:
+        rows = 0
+        options = pa.ipc.IpcWriteOptions(compression=compression, unify_dictionaries=True)
+        with attempt.open("wb") as file, pa.ipc.new_file(file, schema, options=options) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+                rows += batch.num_rows
+        with pa.memory_map(str(attempt)) as source:
+            found = pa.ipc.open_file(source).count_rows()
+        if found != rows:
+            raise DamageError(f"{path}: {rows} rows were written but its footer counts {found}; nothing was published")
+
+    return publish(path, write)
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read an Arrow IPC file, or only some of its columns; the others' bytes are not decompressed.
+
+    Uncompressed files are memory-mapped, not copied. Raises DamageError where the file is missing or not whole.
+    """
+    try:
+        source = pa.memory_map(str(path))
+        if columns is None:
+            return pa.ipc.open_file(source).read_all()
+        names = pa.ipc.open_file(source).schema.names
+        options = pa.ipc.IpcReadOptions(included_fields=[names.index(column) for column in columns])
+        return pa.ipc.open_file(source, options=options).read_all().select(list(columns))
+    except FileNotFoundError as error:
+        raise DamageError(f"{path} is missing; `corpuscle verify` lists what else is, and running again makes it anew") from error
+    except (pa.ArrowInvalid, ValueError) as error:
+        raise DamageError(f"{path} is not a whole Arrow file ({error}); `corpuscle verify` lists what else is damaged") from error
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """The schema of an Arrow IPC file, with its metadata; reads the footer only."""
+    try:
+        with pa.memory_map(str(path)) as source:
+            return pa.ipc.open_file(source).schema
+    except FileNotFoundError as error:
+        raise DamageError(f"{path} is missing") from error
+    except pa.ArrowInvalid as error:
+        raise DamageError(f"{path} is not a whole Arrow file ({error})") from error
+
+
+def _write_all(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
