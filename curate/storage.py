@@ -7,7 +7,7 @@ appends to the journal (see `pipelines.journal`).
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,22 +113,43 @@ def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
     return publish(path, write)
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read an Arrow IPC file, or only some of its columns; the others' bytes are not decompressed.
+def read_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """The record batches of an Arrow IPC file one at a time, or only some of their columns; the others' bytes are not decompressed.
 
-    Uncompressed files are memory-mapped, not copied. Raises DamageError where the file is missing or not whole.
+    Raises DamageError where the file is missing or not whole.
     """
     try:
-        source = pa.memory_map(str(path))
-        if columns is None:
-            return pa.ipc.open_file(source).read_all()
-        names = pa.ipc.open_file(source).schema.names
-        options = pa.ipc.IpcReadOptions(included_fields=[names.index(column) for column in columns])
-        return pa.ipc.open_file(source, options=options).read_all().select(list(columns))
+        with pa.memory_map(str(path)) as source:
+            file = pa.ipc.open_file(source)
+            if columns is not None:
+                chosen = [file.schema.names.index(column) for column in columns]
+                file = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=chosen))
+            for number in range(file.num_record_batches):
+                batch = file.get_batch(number)
+                yield batch if columns is None else batch.select(list(columns))
     except FileNotFoundError as error:
         raise DamageError(f"{path} is missing; `corpuscle verify` lists what else is, and running again makes it anew") from error
     except (pa.ArrowInvalid, ValueError) as error:
         raise DamageError(f"{path} is not a whole Arrow file ({error}); `corpuscle verify` lists what else is damaged") from error
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read an Arrow IPC file whole, or only some of its columns (see `read_batches`). Uncompressed files are memory-mapped, not copied."""
+    schema = read_schema(path)
+    if columns is not None:
+        schema = pa.schema([schema.field(column) for column in columns], schema.metadata)
+    return pa.Table.from_batches(read_batches(path, columns), schema)
+
+
+def count_rows(path: Path) -> int:
+    """The rows of an Arrow IPC file; reads its batches' headers, no column. Raises DamageError where it is not whole."""
+    try:
+        with pa.memory_map(str(path)) as source:
+            return int(pa.ipc.open_file(source).count_rows())
+    except FileNotFoundError as error:
+        raise DamageError(f"{path} is missing") from error
+    except pa.ArrowInvalid as error:
+        raise DamageError(f"{path} is not a whole Arrow file ({error})") from error
 
 
 def read_schema(path: Path) -> pa.Schema:

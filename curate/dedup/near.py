@@ -1,0 +1,118 @@
+"""Near-duplicates: MinHash signatures cut into bands (locality-sensitive hashing).
+
+Documents that share all values of a band are candidates; a candidate pair counts if the share of equal values of the
+whole signatures reaches `min_similarity`. Clusters are the connected components of such pairs.
+Sources: Broder (1997), "On the resemblance and containment of documents"; Leskovec, Rajaraman and Ullman, "Mining of
+Massive Datasets", section 3.4. The default bands and rows are FineWeb's (Penedo et al. 2024).
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from curate.dedup.index import NEAR_RUN, bucket_members, sorted_run, write_run
+from curate.dedup.numbering import Numbering
+from curate.dedup.signatures import Signatures, signature_pieces
+from curate.dedup.verify import Check, Checked, link_checked
+from curate.kernels import buckets as kernel
+from curate.kernels import minhash
+from curate.measures import signature
+from curate.storage import Output, read_table
+
+SIMILARITIES = tuple(step / 20 for step in range(6, 21))
+
+
+class NearSettings(BaseModel):
+    """What counts as a near-duplicate."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    num_perm: int = Field(default=112, ge=1, le=4096, description="Values in a signature; at least bands x rows.")
+    bands: int = Field(default=14, ge=1, description="Bands of a signature; more bands find more candidates.")
+    rows: int = Field(default=8, ge=1, description="Values in a band; more rows make candidates rarer and more alike.")
+    shingle_words: int = Field(default=5, ge=1, le=minhash.MAX_SHINGLE_WORDS, description="Consecutive words in a shingle.")
+    seed: int = Field(default=1, ge=0, le=2**32 - 1, description="Which permutations.")
+    min_similarity: float | None = Field(default=0.7, gt=0, le=1, description="Least share of equal values that links a pair; null links every candidate.")
+    max_bucket: int = Field(default=1000, ge=1, description="Distinct signatures up to which all pairs of a bucket are compared.")
+
+    @model_validator(mode="after")
+    def _bands_fit(self) -> Self:
+        if self.bands * self.rows > self.num_perm:
+            raise ValueError(f"{self.bands} bands of {self.rows} rows need {self.bands * self.rows} values, but num_perm is {self.num_perm}")
+        return self
+
+    @property
+    def signature(self) -> signature.Settings:
+        """The measure these settings need."""
+        return signature.Settings(num_perm=self.num_perm, shingle_words=self.shingle_words, seed=self.seed)
+
+    @property
+    def min_equal(self) -> int | None:
+        """The least number of equal values that is a share of min_similarity, taken as the decimal number it was written as."""
+        return None if self.min_similarity is None else ceil(Fraction(repr(self.min_similarity)) * self.num_perm)
+
+
+class Linked(NamedTuple):
+    """What linking looked at: buckets with two included documents or more, comparisons of signatures, and buckets too
+    large for all pairs (see `curate.dedup.verify`)."""
+
+    num_buckets: int
+    num_comparisons: int
+    num_giant_buckets: int
+
+
+def match_curve(settings: NearSettings, similarities: Iterable[float] = SIMILARITIES) -> list[tuple[float, float]]:
+    """(s, probability that two documents of Jaccard similarity s become candidates): 1 - (1 - s**rows)**bands ("Mining of Massive Datasets", 3.4.2)."""
+    return [(similarity, 1 - (1 - similarity**settings.rows) ** settings.bands) for similarity in similarities]
+
+
+def near_run(measured: pa.Table, settings: NearSettings) -> pa.Table:
+    """The run of one part's signature measure: `bands` entries a document, none for one shorter than a shingle."""
+    num_shingles = measured["num_shingles"].combine_chunks().to_numpy(zero_copy_only=True)
+    keys, rows, start = [np.empty(0, np.uint64)], [np.empty(0, np.uint32)], 0
+    for piece in signature_pieces(measured, settings.num_perm):
+        here = np.flatnonzero(num_shingles[start : start + len(piece)])
+        found = np.empty((len(here), settings.bands), np.uint64)
+        kernel.band_keys(piece, here, settings.bands, settings.rows, found)
+        keys.append(found.ravel())
+        rows.append(np.repeat((here + start).astype(np.uint32), settings.bands))
+        start += len(piece)
+    return sorted_run(np.concatenate(keys)[:, None], np.concatenate(rows), NEAR_RUN)
+
+
+def write_near_run(measure: Path, run: Path, settings: NearSettings) -> Output:
+    """`near_run` from a file of the signature measure to a file of the index."""
+    return write_run(run, near_run(read_table(measure), settings))
+
+
+def link_near(
+    buckets: Iterable[pa.Table],
+    numbering: Numbering,
+    signatures: Signatures,
+    included: NDArray[np.bool_],
+    settings: NearSettings,
+    parents: NDArray[np.uint32],
+) -> Linked:
+    """Link the near-duplicates among included documents, in `parents` (see `curate.kernels.union_find`).
+
+    buckets: the bucket tables of the near index, one at a time; included: bool (documents,). Memory: one table, one
+    batch of signatures.
+    """
+    num_buckets = num_comparisons = num_giant_buckets = 0
+    for table in buckets:
+        members, bounds = bucket_members(table, numbering, included)
+        num_buckets += len(bounds) - 1
+        if settings.min_equal is None:
+            kernel.link_all(parents, members, bounds)
+            continue
+        found: Checked = link_checked(parents, members, bounds, signatures, Check(settings.min_equal, settings.max_bucket))
+        num_comparisons += found.num_comparisons
+        num_giant_buckets += found.num_giant_buckets
+    return Linked(num_buckets, num_comparisons, num_giant_buckets)

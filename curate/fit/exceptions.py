@@ -1,0 +1,193 @@
+"""Where the fast encoder may not be trusted: an exhaustive test of every code point, per tokenizer.
+
+`gigatoken` is some thirty times faster than `tokenizers` but knows other Unicode tables, so it splits some text elsewhere.
+Token ids alone hide most of that (a rare letter has no merges to lose), so the test runs on a probe: the tokenizer with its
+own splitting rule, but a vocabulary in which every border between the probed code point and its neighbours shows.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any
+
+import pyarrow as pa
+import xxhash
+
+from curate.documents import as_text
+
+FAST, REFERENCE = "gigatoken", "tokenizers"
+MAX_EXCEPTIONS = 50_000  # a tokenizer that differs on more is not the same tokenizer; documents would all take the slow way
+_SURROGATES = range(0xD800, 0xE000)
+_BLOCK = 256
+# Scripts of many kinds of sign are tested code point by code point; between them lie Han, Hangul and unassigned planes, tested
+# in runs first (all one by one: 14 s instead of 5, and the same answer).
+_SINGLY = (range(0x3400), range(0xA000, 0xAC00), range(0xD7A4, 0x20000), range(0xE0000, 0xE0200))
+_IN_RUNS = (range(0x3400, 0xA000), range(0xAC00, 0xD7A4), range(0x20000, 0xE0000), range(0xE0200, 0x110000))
+# Around a code point c: beside a lower-case and a capital letter, a digit, a sign, a space, a line end; doubled before a
+# contraction; repeated (rules that group digits by three).
+CONTEXTS = ("a{c}", "{c}a", "A{c}", "{c}A", "1{c}", "{c}1", "!{c}", "{c}!", " {c}", "{c} ", "\n{c}", "{c}\n", "{c}{c}'s", "{c}{c}{c}{c}")
+_APART = "~~"
+
+
+def tokenizer_exceptions(tokenizer_json: str, texts: pa.LargeStringArray) -> dict[str, Any]:
+    """Which encoder serves a tokenizer, and the code points at which it must not be used.
+
+    Returns {"tokenizer": xxh3-128 of the JSON, "encoder", "reason" (null, or why `tokenizers` serves alone), "versions",
+    "code_points": inclusive ranges}. `texts` are encoded both ways as a last check.
+    """
+    reason = _unsuitable(json.loads(tokenizer_json)) or _refused(tokenizer_json)
+    code_points: tuple[int, ...] = ()
+    if reason is None:
+        code_points = differing_code_points(_probe(tokenizer_json))
+        if len(code_points) > MAX_EXCEPTIONS:
+            reason, code_points = f"{FAST} splits {len(code_points)} code points differently", ()
+        elif not _agree_on(tokenizer_json, texts, code_points):
+            reason, code_points = f"{FAST} gave other ids on the training text", ()
+    return {
+        "tokenizer": xxhash.xxh3_128_hexdigest(tokenizer_json.encode()),
+        "encoder": REFERENCE if reason else FAST,
+        "reason": reason,
+        "versions": versions(),
+        "code_points": _ranges(code_points),
+    }
+
+
+def versions() -> dict[str, str]:
+    """The two encoders' versions; exceptions hold for these only."""
+    return {name: version(name) for name in (FAST, REFERENCE)}
+
+
+def _unsuitable(parsed: dict[str, Any]) -> str | None:
+    """Why a tokenizer is of a kind whose fast encoding is not proven by the code-point test, or None."""
+    if parsed["model"]["type"] != "BPE" or parsed["model"].get("byte_fallback"):
+        return f"the model is {parsed['model']['type']}, not byte-level BPE"
+    if parsed["normalizer"] is not None:
+        return "the tokenizer normalises text, which no test of single code points covers"
+    splits = parsed["pre_tokenizer"] or {}
+    if not any(step["type"] == "ByteLevel" for step in splits.get("pretokenizers", [splits]) if "type" in step):
+        return "the splitting has no byte level"
+    return None
+
+
+def _refused(tokenizer_json: str) -> str | None:
+    import gigatoken
+
+    try:
+        gigatoken.Tokenizer.from_json(tokenizer_json)
+        gigatoken.Tokenizer.from_json(_probe(tokenizer_json))
+    except Exception as error:  # the binding raises what its parser raises
+        return f"{FAST} cannot load it: {error}"
+    return None
+
+
+def _probe(tokenizer_json: str) -> str:
+    """The tokenizer with its splitting rule and a vocabulary of bytes and of the pairs that a border would part."""
+    from tokenizers import pre_tokenizers
+
+    parsed = json.loads(tokenizer_json)
+    letter = _byte_letters(sorted(pre_tokenizers.ByteLevel.alphabet()))
+    first, last = [*range(128), *range(0xC2, 0xF5)], [*range(128), *range(0x80, 0xC0)]
+    probes = [ord(c) for c in "aA1! \n"]
+    pairs = [(x, f) for x in probes for f in first] + [(x, y) for x in last for y in [*probes, ord("'")]]
+    pairs += [(x, f) for x in range(0x80, 0xC0) for f in range(0xC2, 0xF5)] + [(ord("'"), ord("s"))]
+    merges = list(dict.fromkeys((letter[x], letter[y]) for x, y in pairs if {x, y} != {ord("~")}))
+    tokens = [*letter, *(x + y for x, y in merges)]
+    parsed["model"] |= {"vocab": {token: i for i, token in enumerate(tokens)}, "merges": [list(pair) for pair in merges], "unk_token": None}
+    parsed |= {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
+    return json.dumps(parsed)
+
+
+def _byte_letters(alphabet: Sequence[str]) -> list[str]:
+    """The letter that stands for each byte: itself where printable, else one from U+0100 on (Radford et al. 2019)."""
+    free = iter(sorted(c for c in alphabet if ord(c) >= 256))
+    return [chr(b) if chr(b) in alphabet else next(free) for b in range(256)]
+
+
+@lru_cache(maxsize=8)
+def differing_code_points(probe_json: str) -> tuple[int, ...]:
+    """Every code point that the two encoders split differently in some context, ascending.
+
+    Blocks of 256 are compared first; only in a block that differs is each code point compared alone, and where none of them
+    differs alone the whole block is taken. A run of code points
+    that both encoders join throughout, with equal borders at its ends in every context, is of one class in both.
+    """
+    both = _Both(probe_json)
+    singly = [block for part in _SINGLY for block in _blocks(part)]
+    between = [block for part in _IN_RUNS for block in _blocks(part)]
+    runs = ["".join(map(chr, block)) for block in between]
+    uniform = [same and joined for same, joined in zip(_same_in_all_contexts(both, runs), both.joined(runs), strict=True)]
+    singly += [block for block, whole in zip(between, uniform, strict=True) if not whole]
+    found: set[int] = set()
+    for context in CONTEXTS:
+        chains = [_APART.join(context.replace("{c}", chr(c)) for c in block) for block in singly]
+        for block, agrees in zip(singly, both.same(chains), strict=True):
+            if not agrees:
+                alone = both.same([context.replace("{c}", chr(c)) for c in block])
+                found.update(block if all(alone) else [c for c, same in zip(block, alone, strict=True) if not same])
+    return tuple(sorted(found))
+
+
+def _same_in_all_contexts(both: "_Both", runs: Sequence[str]) -> list[bool]:
+    once = [context for context in CONTEXTS if context.count("{c}") == 1]
+    answers = [both.same([context.replace("{c}", run) for run in runs]) for context in once]
+    return [all(column) for column in zip(*answers, strict=True)]
+
+
+def _blocks(part: range) -> list[list[int]]:
+    valid = [c for c in part if c not in _SURROGATES]
+    return [valid[i : i + _BLOCK] for i in range(0, len(valid), _BLOCK)]
+
+
+class _Both:
+    """The two encoders of one tokenizer.json, side by side."""
+
+    def __init__(self, tokenizer_json: str) -> None:
+        import gigatoken
+        from tokenizers import Tokenizer
+
+        self.fast = gigatoken.Tokenizer.from_json(tokenizer_json)
+        self.reference = Tokenizer.from_str(tokenizer_json)
+        self.reference.encode_special_tokens = True
+
+    def same(self, texts: Sequence[str]) -> list[bool]:
+        """For each text, whether the ids are equal."""
+        return [fast == encoding.ids for fast, encoding in self._pairs(texts)]
+
+    def joined(self, runs: Sequence[str]) -> list[bool]:
+        """For each run of 3- or 4-byte code points, whether both encoders leave no border between any two of them."""
+        unparted = [len(run.encode()) - (len(run) - 1) for run in runs]
+        return [len(fast) == len(encoding.ids) == n for n, (fast, encoding) in zip(unparted, self._pairs(runs), strict=True)]
+
+    def _pairs(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Any]]:
+        for start in range(0, len(texts), 1024):
+            some = list(texts[start : start + 1024])
+            yield from zip(self.fast.encode_batch_list(some, parallel=False), self.reference.encode_batch_fast(some, add_special_tokens=False), strict=True)
+
+
+def _agree_on(tokenizer_json: str, texts: pa.LargeStringArray, code_points: Iterable[int]) -> bool:
+    """Whether both give equal ids on those texts that hold neither exceptions nor special strings."""
+    import pyarrow.compute as pc
+
+    parsed = json.loads(tokenizer_json)
+    pattern = exception_pattern(_ranges(code_points), [token["content"] for token in parsed["added_tokens"]])
+    plain = texts if pattern is None else texts.filter(pc.invert(pc.match_substring_regex(texts, pattern)))
+    return all(_Both(tokenizer_json).same(as_text(plain).to_pylist()))
+
+
+def exception_pattern(ranges: Iterable[Sequence[int]], strings: Iterable[str]) -> str | None:
+    """An RE2 pattern that finds any of the code points or strings, or None where there are none."""
+    letters = "".join(f"\\x{{{first:X}}}-\\x{{{last:X}}}" for first, last in ranges)
+    quoted = ["".join(f"\\x{{{ord(c):X}}}" for c in string) for string in strings]
+    return "|".join([*([f"[{letters}]"] if letters else []), *quoted]) or None
+
+
+def _ranges(code_points: Iterable[int]) -> list[list[int]]:
+    """Ascending code points as inclusive ranges."""
+    out: list[list[int]] = []
+    for c in code_points:
+        if out and out[-1][1] == c - 1:
+            out[-1][1] = c
+        else:
+            out.append([c, c])
+    return out

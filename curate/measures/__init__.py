@@ -1,0 +1,53 @@
+"""Measure families: pure functions from a column of text to named columns of the same length.
+
+A family is a module with `SCHEMA` (its columns), `VERSION` (raised whenever a value changes), `Settings` and
+`measure(texts, settings) -> pa.Table`. Rules read the columns; nothing here keeps or drops a document.
+"""
+
+import difflib
+import importlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from curate.documents import as_text
+from curate.errors import RecipeError
+
+# Modules by name, not imported: a process that measures one family should not load fastText or compile the others.
+FAMILIES: dict[str, str] = {
+    "identity": "curate.measures.identity",
+    "language": "curate.measures.language",
+    "words": "curate.measures.words",
+    "lines": "curate.measures.lines",
+    "repetition": "curate.measures.repetition",
+    "signature": "curate.measures.signature",
+    "benchmarks": "curate.measures.benchmarks",
+}
+NEEDING_SETTINGS = frozenset({"benchmarks"})  # an index to match against; there is no default
+
+
+def family(name: str) -> Any:
+    """The module of one family. Raises RecipeError for an unknown name."""
+    if name not in FAMILIES:
+        nearest = difflib.get_close_matches(name, FAMILIES, 1, 0)[0]
+        raise RecipeError(f"there is no measure family {name!r}; did you mean {nearest!r}? The families are {', '.join(FAMILIES)}.")
+    return importlib.import_module(FAMILIES[name])
+
+
+def measure(texts: Sequence[str] | pa.Array | pa.ChunkedArray, families: Iterable[str] | None = None) -> pa.Table:
+    """The columns of several families side by side, one row a text, each family with its default settings.
+
+    families: names; all that need no settings when None. Raises RecipeError for an unknown family or one that needs
+    settings, ValueError where a text is null.
+    """
+    array = as_text(texts)
+    names = [name for name in FAMILIES if name not in NEEDING_SETTINGS] if families is None else list(families)
+    columns: dict[str, pa.ChunkedArray] = {}
+    for name in names:
+        module = family(name)
+        if name in NEEDING_SETTINGS:
+            raise RecipeError(f"measure family {name!r} has no default settings; call curate.measures.{name}.measure(texts, settings) with your own.")
+        table = module.measure(array, module.Settings())
+        columns.update(zip(table.column_names, table.columns, strict=True))
+    return pa.table(columns)

@@ -1,0 +1,86 @@
+"""Bytes to text, strictly: every byte is explained by one encoding, or the record is quarantined.
+
+The order: a byte-order mark; a declared encoding that is not a superset of ASCII; UTF-8 (other encodings practically
+never happen to be valid UTF-8, while declarations are often wrong); the declared ones; for web pages at last a guess by
+uchardet from up to 128 KiB. Nothing is replaced, removed or normalised; only the byte-order mark goes.
+"""
+
+import codecs
+import re
+from collections.abc import Sequence
+
+from curate.readers.records import Unusable
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is its beginning
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# Text in these may be valid UTF-8 by its bytes and mean something else.
+_NOT_OVER_ASCII = ("utf-16", "utf-32", "utf-7", "iso2022", "hz", "cp037", "cp500", "cp1140", "cp273", "cp424", "cp1026")
+# A web page's label means the wider set that browsers use (WHATWG Encoding Standard); Python's names for those.
+_WIDER = {"gbk": "gb18030", "gb2312": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949", "big5": "big5hkscs"}
+_META = re.compile(rb"""<meta[^>]{0,500}?charset\s*=\s*["']?\s*([A-Za-z0-9_:.+-]{1,40})""", re.IGNORECASE)
+_META_BYTES = 4096
+_GUESS_BYTES = 128 << 10
+
+
+def decode(data: bytes, declared: Sequence[str] = ()) -> str:
+    """The text of `data`; `declared` are Python codec names, most trusted first. Raises Unusable (`undecodable`)."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return _strict(data[len(mark) :], [encoding])
+    first = [encoding for encoding in declared if encoding.startswith(_NOT_OVER_ASCII)]
+    rest = [encoding for encoding in declared if encoding not in first]
+    return _strict(data, [*first, "utf-8", *rest])
+
+
+def decode_page(data: bytes, labels: Sequence[str | None] = ()) -> str:
+    """The text of a web page; `labels` are charset labels from outside (HTTP). Raises Unusable (`undecodable`)."""
+    meta = _META.search(data[:_META_BYTES])
+    known = [web_encoding(label) for label in (*labels, meta and meta[1].decode("ascii"))]
+    # A page whose meta element could be read as ASCII is not UTF-16, whatever it says (HTML standard, 13.2.3.2).
+    declared = [encoding for encoding in known if encoding and not encoding.startswith(("utf-16", "utf-32"))]
+    try:
+        return decode(data, declared)
+    except Unusable:
+        from resiliparse.parse.encoding import detect_encoding
+
+        guess = detect_encoding(data, max_len=_GUESS_BYTES)
+        encoding = web_encoding(guess) if guess else None
+        if encoding is None or encoding in declared or encoding.startswith("utf-8"):
+            raise
+        return decode(data, [encoding])
+
+
+def web_encoding(label: str | None) -> str | None:
+    """The Python codec a web page's charset label stands for, or None for an unknown label."""
+    if not label:
+        return None
+    from resiliparse.parse.encoding import map_encoding_to_html5
+
+    name = map_encoding_to_html5(label.strip(), fallback_utf8=False)
+    if name is None:
+        return None
+    try:
+        found = codecs.lookup(_WIDER.get(name, name)).name
+    except LookupError:
+        return None
+    return found
+
+
+def _strict(data: bytes, encodings: Sequence[str]) -> str:
+    failed = ""
+    for encoding in encodings:
+        try:
+            text = data.decode(encoding)
+            if encoding != "utf-8":
+                text.encode()  # some codecs (UTF-7) let lone surrogates pass
+            return text
+        except UnicodeDecodeError as error:
+            failed += f"{encoding}: {error.reason} at byte {error.start}; "
+        except UnicodeError as error:
+            failed += f"{encoding}: {type(error).__name__}; "
+    raise Unusable("undecodable", failed.removesuffix("; "))

@@ -1,0 +1,237 @@
+"""The command line. The library raises; this file translates into one clear message and an exit code.
+
+Results go to stdout, everything meant for people to stderr. Imports of the heavy rooms stand inside the commands, so that
+`corpuscle --help` answers at once.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from curate.errors import CorpuscleError, EnvironmentProblem, RecipeError
+
+DONE, FAILED, USAGE, GATE_FAILED, ENVIRONMENT, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
+
+app = typer.Typer(
+    help="Raw archives in; a clean corpus, pretext-task shards and a trained, handed-over model out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+RecipeFile = Annotated[Path, typer.Argument(help="The recipe, a YAML file.", show_default=False)]
+RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.", show_default=False)]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe: rules.gopher_quality.min_words=60. May be repeated.")]
+RunOption = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="The run's folder.  [default: runs/<name of the recipe>]", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of text.")]
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def say(text: str = "") -> None:
+    """A line for people."""
+    print(text, file=sys.stderr)  # noqa: T201
+
+
+def give(text: str) -> None:
+    """A line of results."""
+    print(text)  # noqa: T201
+
+
+@app.callback(invoke_without_command=True)
+def corpuscle(version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        give(f"corpuscle {installed('corpuscle')}")
+        raise typer.Exit
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.", show_default=False)]) -> None:
+    """Make a folder with a commented recipe and the bundled archives to try it on.
+
+    Example: corpuscle init my-corpus && cd my-corpus && corpuscle run recipe.yaml
+    """
+    from pipelines.init import create
+
+    create(folder)
+    say(f"{folder}/recipe.yaml and {folder}/archives are ready. Next:\n\n    cd {folder} && corpuscle plan recipe.yaml && corpuscle run recipe.yaml")
+
+
+@app.command()
+def plan(recipe: RecipeFile, changes: SetOption = None, run: RunOption = None, as_json: JsonOption = False) -> None:
+    """Say what a run would do, what it would reuse, and which setting or input changed. Writes nothing.
+
+    Example: corpuscle plan recipe.yaml --set rules.gopher_quality.min_words=60
+    """
+    from pipelines import plan as planning
+    from pipelines.runs import planned
+
+    stages = planning.plan(planned(recipe, run, changes or []))
+    give(json.dumps(planning.as_json(stages)) if as_json else "\n".join(planning.as_lines(stages)))
+
+
+@app.command()
+def run(
+    recipe: RecipeFile,
+    changes: SetOption = None,
+    run: RunOption = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.  [default: every core]", show_default=False)] = None,
+    until: Annotated[str | None, typer.Option(metavar="STAGE", help="The last stage to do: gather, measure, index, select, fit, manufacture, train or handover.", show_default=False)] = None,
+    reuse: Annotated[Path | None, typer.Option(metavar="RUN", help="Link what another run has already done under the same keys.", show_default=False)] = None,
+    samples: Annotated[bool, typer.Option("--samples", help="Show excerpts of documents in the report.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a recipe, or resume it: what is committed and current is not done again.
+
+    Example: corpuscle run recipe.yaml --workers 2
+    """
+    from pipelines import runs, table
+    from pipelines.progress import Progress
+
+    with Progress() as progress:
+        summary = runs.run(recipe, run, changes=changes or [], workers=workers, until=until, reuse=reuse, samples=samples, progress=progress)
+    table.show(summary)
+    if as_json:
+        give(json.dumps(table.as_json(summary)))
+    if failed := [problem for problem in summary.problems if problem.gate]:
+        for problem in failed:
+            say(f"gate failed: {problem.text}")
+        raise typer.Exit(GATE_FAILED)
+
+
+@app.command()
+def explain(
+    run: RunFolder,
+    document: Annotated[str | None, typer.Argument(help="A document: part:row, content id, URI, the record's own id, or path[:offset].", show_default=False)] = None,
+    row: Annotated[str | None, typer.Option(metavar="SHARD:ROW", help="A row of a shard, such as shards/causal/data/train-0a1b2c3d.arrow:7.", show_default=False)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Why is this document in the corpus, or not? Which documents is this row made of?
+
+    Example: corpuscle explain runs/quickstart --row shards/causal/data/train-0a1b2c3d.arrow:0
+    """
+    from pipelines import explain as explaining
+    from pipelines.runs import open_run
+
+    if (document is None) == (row is None):
+        raise RecipeError("explain takes a document or --row SHARD:ROW, one of the two")
+    found = explaining.explain_row(open_run(run), row) if row is not None else explaining.explain_document(open_run(run), str(document))
+    give(json.dumps(found) if as_json else explaining.as_text(found))
+
+
+@app.command()
+def verify(run: RunFolder, as_json: JsonOption = False) -> None:
+    """Check every file of a run against its recorded checksum.
+
+    Example: corpuscle verify runs/quickstart
+    """
+    from pipelines.runs import open_run
+    from pipelines.verify import verify as check
+
+    result = check(open_run(run))
+    if as_json:
+        give(json.dumps(result))
+    else:
+        for problem in result["problems"]:
+            give(f"{problem['path']}: {problem['what']}")
+        say(f"{result['files']} files, {result['bytes']} bytes checked; {len(result['problems'])} problems")
+    if result["problems"]:
+        say("Delete the files named above and give `corpuscle run` the same recipe and folder: they are made anew.")
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def generate(
+    model: Annotated[Path, typer.Argument(help="A handed-over decoder, such as runs/quickstart/models/causal.", show_default=False)],
+    prompt: Annotated[str, typer.Argument(help="The text to go on from.", show_default=False)],
+    tokens: Annotated[int, typer.Option(min=1, max=10_000, help="How many tokens to add at most.")] = 60,
+    temperature: Annotated[float, typer.Option(min=0.0, max=10.0, help="0 takes the likeliest token each time.")] = 0.8,
+    seed: Annotated[int, typer.Option(help="The seed of the draw.")] = 1,
+) -> None:
+    """Continue a text with a trained model.
+
+    Example: corpuscle generate runs/quickstart/models/causal "The installation"
+    """
+    from train.generate import generate as continue_text
+
+    give(continue_text(model, prompt, max_new_tokens=tokens, temperature=temperature, seed=seed))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of recipes, for editors that complete and check YAML.
+
+    Example: corpuscle schema > recipe.schema.json
+    """
+    from pipelines.recipe import Recipe
+
+    give(json.dumps(Recipe.model_json_schema(), indent=2))
+
+
+def main() -> None:
+    """The entry point: run a command, translate what it raises."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(_guarded(lambda: app(standalone_mode=False)))
+
+
+def _guarded(command: Callable[[], Any]) -> int:
+    import click
+
+    try:
+        result = command()
+        sys.stdout.flush()
+        return result if isinstance(result, int) else DONE
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except RecipeError as error:
+        say(f"error: {error}")
+        return USAGE
+    except EnvironmentProblem as error:
+        say(f"error: {error}")
+        return ENVIRONMENT
+    except CorpuscleError as error:
+        say(f"error: {error}")
+        return FAILED
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        say("\ninterrupted. Everything committed is safe; give the same command again to resume.")
+        return INTERRUPTED
+    except Terminated:
+        say("terminated. Everything committed is safe; give the same command again to resume.")
+        return TERMINATED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away, as `| head` does
+        return DONE
+    except OSError as error:
+        return _refused(error)
+
+
+def _refused(error: OSError) -> int:
+    from curate.storage import refusal
+
+    if (why := refusal(error)) is None:
+        raise error
+    say(f"error: {error.filename or 'a file'}: {why}. What was committed is safe; make room or give access, then run again to resume.")
+    return ENVIRONMENT
+
+
+def _terminate(signal_number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Bring the units of a stage up to date: reuse what is current, do the rest, commit each as it finishes."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from curate.storage import ATTEMPT_SUFFIX, checksum
+from pipelines.context import Context
+from pipelines.executors.local import Workers
+from pipelines.journal import Entry, Journal
+from pipelines.stages import STAGES
+from pipelines.units import Unit, changes, perform
+
+Progress = Callable[[str, int, int, int], None]  # stage, units done, units to do, units reused
+
+# Folders that hold nothing but what the journal vouches for; whatever else lies there was left by a killed attempt.
+SWEPT = ("documents", "quarantine", "measures", "index", "ledger", "held_out", "fitted", "shards")
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A unit that must run, and why."""
+
+    unit: Unit
+    why: tuple[str, ...]
+
+
+def pending(context: Context, units: list[Unit]) -> list[Pending]:
+    """Those units that are not committed with the key they have now, in order."""
+    return [Pending(unit, why) for unit in units if (why := _why(context, unit))]
+
+
+def bring_up_to_date(context: Context, stage: str, workers: Workers, progress: Progress, reuse: Journal | None = None) -> int:
+    """Run what a stage needs and withdraw what it no longer wants. Returns how many units ran."""
+    wanted: set[str] = set()
+    ran = reused = 0
+    for phase in STAGES[stage]:
+        units = phase(context)
+        wanted |= {unit.name for unit in units}
+        todo = [item.unit for item in pending(context, units)]
+        for unit in todo:
+            context.journal.void(unit.name)
+        todo = [unit for unit in todo if not (reuse and _link(context, unit, reuse))]
+        reused += len(units) - len(todo)
+        for number, entry in enumerate(_do(context, todo, workers), 1):
+            context.journal.record(entry)
+            progress(stage, number, len(todo), reused)
+        ran += len(todo)
+    for name in sorted(name for name, entry in context.journal.live.items() if entry.stage == stage and name not in wanted):
+        outputs = context.journal.live[name].outputs
+        context.journal.void(name)
+        for path in outputs.keys() - context.journal.outputs().keys():
+            (context.run / path).unlink(missing_ok=True)
+    return ran
+
+
+def remove_attempts(run: Path) -> None:
+    """Delete the unfinished files of workers that were killed."""
+    for path in run.rglob(f"*{ATTEMPT_SUFFIX}"):
+        path.unlink(missing_ok=True)
+
+
+def sweep(context: Context) -> None:
+    """Delete files that no journal line vouches for: published by an attempt that died before its line was written."""
+    vouched = context.journal.outputs()
+    for folder in SWEPT:
+        for path in sorted((context.run / folder).rglob("*"), reverse=True):
+            if path.is_file() and path.relative_to(context.run).as_posix() not in vouched:
+                path.unlink()
+            elif path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+
+
+def _why(context: Context, unit: Unit) -> tuple[str, ...]:
+    entry = context.journal.live.get(unit.name)
+    if entry is None:
+        return ("not done yet",)
+    if entry.key != unit.key:
+        return tuple(changes(entry.ingredients, unit.ingredients)) or ("its key changed",)
+    for path, (num_bytes, _) in entry.outputs.items():
+        file = context.run / path
+        if not file.exists():
+            return (f"{path} is missing",)
+        if file.stat().st_size != num_bytes:
+            return (f"{path} has {file.stat().st_size} bytes, not {num_bytes}",)
+    return ()
+
+
+def _do(context: Context, units: list[Unit], workers: Workers) -> Iterator[Entry]:
+    work = partial(perform, run=context.run)
+    yield from workers.map(work, [unit for unit in units if not unit.in_parent], lambda unit: unit.name)
+    yield from (work(unit) for unit in units if unit.in_parent)
+
+
+def _link(context: Context, unit: Unit, reuse: Journal) -> bool:
+    """Take a unit's files over from another run that committed it under the same key."""
+    entry = reuse.live.get(unit.name)
+    if entry is None or entry.key != unit.key:
+        return False
+    other = reuse.path.parent
+    if any(not (other / path).exists() or checksum(other / path) != about[1] for path, about in entry.outputs.items()):
+        return False
+    for path in entry.outputs:
+        target = context.run / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            os.link(other / path, target)
+        except OSError:  # another file system, or one without hard links: a copy serves as well
+            shutil.copyfile(other / path, target)
+    context.journal.record(entry)
+    return True

@@ -1,0 +1,118 @@
+"""Worker processes on this machine: maps one top-level function over items. Knows no stages, counts or files.
+
+Workers are spawned, never forked (a fork of a process with threads may deadlock), and keep to one thread each in
+polars, OpenMP and rayon, so that `workers` is the number of busy cores. They die with their parent: an orphan must
+not publish files behind the back of the next run.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import TypeVar
+
+from curate.errors import CorpuscleError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+ONE_THREAD = {name: "1" for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")}
+_PR_SET_PDEATHSIG = 1
+
+
+class WorkerDied(CorpuscleError):
+    """A worker was killed or crashed on the same item twice."""
+
+
+class Workers:
+    """A pool that is started on first use and kept for the whole run: starting a worker costs about a second of imports."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool: ProcessPoolExecutor | None = None
+
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item], name: Callable[[Item], str]) -> Iterator[Result]:
+        """Yield `function(item)` for every item, in the order they finish.
+
+        An item whose worker dies (killed for memory, a crash in native code) is tried once more alone in a fresh worker;
+        a second death raises WorkerDied naming it. An exception from `function` is raised here, after the items that are
+        already running have been waited for and yielded.
+        """
+        suspects: list[Item] = []
+        todo = iter(items)
+        running: dict[Future[Result], Item] = {}
+        failure: Exception | None = None
+        try:
+            while True:
+                while failure is None and len(running) < 2 * self.count and (item := next(todo, None)) is not None:
+                    running[self._start().submit(function, item)] = item
+                if not running:
+                    break
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    item = running.pop(future)
+                    error = future.exception()
+                    if isinstance(error, BrokenProcessPool):
+                        suspects.append(item)
+                        self._pool = None
+                    elif isinstance(error, Exception):
+                        failure = failure or error
+                    else:
+                        yield future.result()
+        except GeneratorExit:
+            self.stop()
+            raise
+        if failure is not None:
+            raise failure
+        for item in suspects:
+            yield self._alone(function, item, name(item))
+
+    def stop(self) -> None:
+        """Stop the workers now; what they had not published is redone by the next run."""
+        if self._pool is not None:
+            for process in list((self._pool._processes or {}).values()):
+                process.kill()
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def _start(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = _pool(self.count)
+        return self._pool
+
+    @staticmethod
+    def _alone(function: Callable[[Item], Result], item: Item, name: str) -> Result:
+        with _pool(1) as pool:
+            try:
+                return pool.submit(function, item).result()
+            except BrokenProcessPool as error:
+                raise WorkerDied(
+                    f"the worker for {name} died twice, the second time with nothing beside it (killed for memory, or a crash in native code). "
+                    f"What was committed is safe; free memory or make gather.slice_bytes smaller, then run again to resume."
+                ) from error
+
+
+def _pool(count: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(),))
+
+
+def _begin(parent: int) -> None:
+    os.environ.update(ONE_THREAD)  # read by those libraries when they are first imported, which is after this
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+
+
+def _die_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

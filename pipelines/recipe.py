@@ -1,0 +1,200 @@
+"""A recipe: what to do, in full. Strict, frozen, validated once; every default is written into the run's copy."""
+
+import difflib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import xxhash
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from curate.contamination.benchmark import BenchmarkSettings
+from curate.contamination.decision import ContaminationSettings
+from curate.contamination.held_out import HeldOutSettings
+from curate.dedup.near import NearSettings
+from curate.fit.tokenizer import TokenizerSettings
+from curate.measures.language import Settings as LanguageSettings
+from curate.pretext.causal import CausalSettings
+from curate.pretext.masked import MaskedSettings
+from curate.readers.settings import Limits, SourceSettings
+from curate.rules.settings import RuleSettings
+from curate.errors import RecipeError
+from pipelines import recipe_file
+from pipelines.journal import canonical
+from train.mixture import MixtureSettings
+from train.settings import TrainSettings
+
+STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class DedupSettings(BaseModel):
+    """Which copies of a document go, and which one stays."""
+
+    model_config = STRICT
+    exact: bool = Field(True, description="Drop documents whose text is that of another, byte for byte.")
+    near: NearSettings | None = Field(NearSettings(), description="Near-duplicates by MinHash; null leaves them in.")
+    representative: Literal["longest", "earliest"] = Field("longest", description="Which document of a cluster is kept; ties go to the earliest (source order, part, row).")
+
+
+class Gates(BaseModel):
+    """Limits on what a run may do to a corpus before it counts as failed (exit code 3)."""
+
+    model_config = STRICT
+    max_quarantined_fraction: float = Field(0.05, ge=0, le=1, description="Share of all records that may be quarantined.")
+    max_cluster_fraction: float = Field(0.2, gt=0, le=1, description="Share of all documents one cluster may hold before the report warns.")
+
+
+class Tasks(BaseModel):
+    """The pretext tasks, each once; null leaves one out."""
+
+    model_config = STRICT
+    causal: CausalSettings | None = None
+    masked: MaskedSettings | None = None
+
+
+class Training(BaseModel):
+    """One model a pretext task; null makes rows only."""
+
+    model_config = STRICT
+    causal: TrainSettings | None = None
+    masked: TrainSettings | None = None
+
+
+class Recipe(BaseModel):
+    """Everything a run depends on besides the input files."""
+
+    model_config = STRICT
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Short name; the default run folder is runs/<name>.")
+    description: str = Field("", description="One or two sentences for the data card.")
+    root: str = Field(".", description="Folder that every path below is relative to; itself relative to the recipe.")
+    seed: int = Field(1, ge=0, description="Seed of every random choice.")
+    sources: list[SourceSettings] = Field(min_length=1, description="The archives.")
+    provenance: str | None = Field(None, description="CSV with origin and licence of each input file, for the data card.")
+    limits: Limits = Limits()
+    slice_bytes: int = Field(32 << 20, ge=1024, description="Input bytes a worker takes at a time; large files are cut, small ones grouped.")
+    language: LanguageSettings = LanguageSettings()
+    rules: RuleSettings = RuleSettings()
+    dedup: DedupSettings = DedupSettings()
+    benchmarks: list[BenchmarkSettings] = Field([], description="Local benchmark files whose items must not be trained on.")
+    contamination: ContaminationSettings = ContaminationSettings()
+    held_out: HeldOutSettings = HeldOutSettings()
+    tokenizer: TokenizerSettings = TokenizerSettings()
+    tasks: Tasks = Tasks()
+    mixture: MixtureSettings = MixtureSettings()
+    train: Training = Training()
+    gates: Gates = Gates()
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        names = [source.name for source in self.sources]
+        if doubles := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two sources are called {doubles[0]}; a source's name stands for it everywhere")
+        for task in Training.model_fields:
+            if getattr(self.train, task) is not None and getattr(self.tasks, task) is None:
+                raise ValueError(f"train.{task} has no rows to train on: add tasks.{task}")
+        return self
+
+    @property
+    def root_folder(self) -> Path:
+        return Path(self.root)
+
+    @property
+    def hash(self) -> str:
+        """16 hex digits that change with any setting; not with the folder it runs on."""
+        return xxhash.xxh3_64_hexdigest(canonical(self.model_dump(mode="json", exclude={"root"})).encode())
+
+    def as_yaml(self) -> str:
+        """The whole recipe, every default written out."""
+        head = f"# Recipe {self.hash}, every default written out.\n"
+        return head + yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+
+    def resolved(self, run: Path) -> "Recipe":
+        """With the machine's choices (precision, threads) made: those of the run's recipe where it has one, else now."""
+        earlier = load(run / "recipe.yaml").train if (run / "recipe.yaml").exists() else Training()
+        chosen = {
+            task: settings.resolved(getattr(earlier, task)) for task in Training.model_fields if (settings := getattr(self.train, task)) is not None
+        }
+        return self.model_copy(update={"train": self.train.model_copy(update=chosen)})
+
+
+def load(path: Path, changes: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe, with `key=value` changes applied. Raises RecipeError naming file, line and key."""
+    data, lines = recipe_file.read(path)
+    for change in changes:
+        _apply(data, change)
+    data["root"] = str((path.parent / data.get("root", ".")).resolve()) if isinstance(data.get("root", "."), str) else data["root"]
+    try:
+        return Recipe.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        raise RecipeError("\n".join(_explain(problem, path, lines) for problem in error.errors(include_url=False))) from error
+
+
+def _apply(data: dict[str, Any], change: str) -> None:
+    """Set a dotted key (list items by number or by their name) to a YAML value."""
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"--set {change}: give KEY=VALUE, such as rules.gopher_quality.min_words=60")
+    *parents, last = key.split(".")
+    at: Any = data
+    for name in parents:
+        at = _step(at, name, change)
+    if isinstance(at, list):
+        at[_position(at, last, change)] = recipe_file.scalar(text)
+    elif isinstance(at, dict):
+        at[last] = recipe_file.scalar(text)
+    else:
+        raise RecipeError(f"--set {change}: {'.'.join(parents)} holds a single value, so it has no {last!r}")
+
+
+def _step(at: Any, name: str, change: str) -> Any:
+    if isinstance(at, list):
+        return at[_position(at, name, change)]
+    if not isinstance(at, dict):
+        raise RecipeError(f"--set {change}: nothing can stand under a single value (at {name!r})")
+    if at.get(name) is None:
+        at[name] = {}
+    return at[name]
+
+
+def _position(items: list[Any], name: str, change: str) -> int:
+    for index, item in enumerate(items):
+        if str(index) == name or (isinstance(item, dict) and item.get("name") == name):
+            return index
+    raise RecipeError(f"--set {change}: the list has no item {name!r}")
+
+
+def _explain(problem: Any, path: Path, lines: dict[recipe_file.Location, int]) -> str:
+    location: recipe_file.Location = tuple(problem["loc"])
+    known = location
+    while known not in lines:
+        known = known[:-1]
+    where = f"{path}:{lines[known]}"
+    dotted = ".".join(map(str, location))
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(location[-1]), keys := _keys_at(location[:-1]), 1, 0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"the keys here are {', '.join(keys)}"
+        return f"{where}: unknown key {dotted!r}; {hint}"
+    if problem["type"] == "missing":
+        return f"{where}: {dotted!r} is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {dotted}: {message}" + (f" (found {problem['input']!r})" if isinstance(problem["input"], str | int | float | bool) else "")
+
+
+def _keys_at(location: recipe_file.Location) -> list[str]:
+    """The keys that may stand at a place, from the JSON Schema."""
+    schema = Recipe.model_json_schema()
+    at: Any = schema
+    for name in location:
+        at = _dereference(at, schema)
+        at = at.get("items", {}) if isinstance(name, int) else at.get("properties", {}).get(name) or at.get("additionalProperties") or {}
+    return sorted(_dereference(at, schema).get("properties", {}))
+
+
+def _dereference(at: Any, schema: dict[str, Any]) -> Any:
+    for option in at.get("anyOf", ()):
+        if "$ref" in option:
+            at = option
+            break
+    return schema["$defs"][at["$ref"].rpartition("/")[2]] if "$ref" in at else at

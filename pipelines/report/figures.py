@@ -1,0 +1,49 @@
+"""How numbers are written for people, the same in the report, the cards and the closing table."""
+
+import math
+
+
+def count(number: int) -> str:
+    """12345 → '12,345'."""
+    return f"{number:,}"
+
+
+def share(part: int, whole: int) -> str:
+    """Percent with one decimal; a share that is not zero is never shown as zero, one that is not whole never as 100%."""
+    if not whole:
+        return "–"
+    percent = 100 * part / whole
+    if 0 < percent < 0.05:
+        return "<0.1%"
+    if 99.95 <= percent < 100:
+        return ">99.9%"
+    return f"{percent:.1f}%"
+
+
+def size(num_bytes: int) -> str:
+    """Bytes in decimal units, as storage is sold: 1234567 → '1.2 MB'."""
+    if num_bytes < 1000:
+        return f"{num_bytes} B"
+    value = float(num_bytes)
+    for unit in ("kB", "MB", "GB", "TB"):
+        value /= 1000
+        if value < 999.95:
+            return f"{value:.1f} {unit}"
+    return f"{value / 1000:.1f} PB"
+
+
+def bits(value: float | None) -> str:
+    """Bits per byte with three decimals."""
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if math.isfinite(value) else "not finite"
+
+
+def duration(seconds: float) -> str:
+    """0.42 → '0.4 s', 75 → '1 min 15 s', 7500 → '2 h 05 min'."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,23 @@
+"""What runs when: the stages in order, each a few phases; a phase names its units from what earlier phases committed."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pipelines.stages import fit, gather, handover, index, manufacture, measure, select, train
+from pipelines.units import Unit
+
+if TYPE_CHECKING:
+    from pipelines.context import Context
+
+Phase = Callable[["Context"], list[Unit]]
+
+STAGES: dict[str, tuple[Phase, ...]] = {
+    "gather": (gather.slices,),
+    "measure": (measure.families,),
+    "index": (index.runs, index.buckets),
+    "select": (select.rules, select.held_out, select.ledger),
+    "fit": (fit.tokenizer, fit.byte_counts),
+    "manufacture": (manufacture.rows,),
+    "train": (train.models,),
+    "handover": (handover.models, handover.cards),
+}

@@ -1,0 +1,84 @@
+"""fit: what is learned from the kept documents before rows are made: the tokenizer, and byte counts for the baseline."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from curate.documents import as_text
+from curate.fit.bytes import bigram_counts
+from curate.fit.tokenizer import TokenizerSettings, fit_tokenizer
+from curate.storage import Output, checksum, read_batches, read_table, write_table
+from pipelines.context import Context
+from pipelines.parts import Part, parts
+from pipelines.units import Done, Unit
+
+TOKENIZER_VERSION = 1
+BYTES_VERSION = 1
+TOKENIZER, EXCEPTIONS = "fitted/tokenizer.json", "fitted/tokenizer_exceptions.json"
+
+
+def tokenizer(context: Context) -> list[Unit]:
+    """One tokenizer for the run: trained on kept documents, or the given file. A given one does not depend on the ledger,
+    so that an edited threshold need not make every row anew."""
+    settings = context.recipe.tokenizer
+    given = context.recipe.root_folder / settings.path if settings.path is not None else None
+    keyed = settings.model_dump(mode="json", exclude={"path"})
+    arguments: dict[str, Any] = {"settings": {**keyed, "path": None if given is None else str(given)}, "run": context.run, "parts": []}
+    if given is not None:
+        return [Unit("fit/tokenizer", TOKENIZER_VERSION, fit_on_parts, arguments, keyed, {"given": context.inputs.of(given)})]
+    everything = parts(context)
+    inputs = {file: context.written(file) for part in everything for file in (part.document_file, part.ledger_file)}
+    return [Unit("fit/tokenizer", TOKENIZER_VERSION, fit_on_parts, {**arguments, "parts": everything}, keyed, inputs)] if everything else []
+
+
+def byte_counts(context: Context) -> list[Unit]:
+    """Byte-bigram counts of each part's kept documents; they add up to the baseline model."""
+    if not context.recipe.train.model_dump(exclude_none=True):
+        return []
+    return [
+        Unit(
+            f"fit/bytes/{part.hex}",
+            BYTES_VERSION,
+            count_bytes,
+            {"run": context.run, "part": part},
+            None,
+            {"documents": context.written(part.document_file), "ledger": context.written(part.ledger_file)},
+        )
+        for part in parts(context)
+    ]
+
+
+def bytes_file(part: Part) -> str:
+    return f"fitted/bytes/{part.hex}.arrow"
+
+
+def kept_texts(run: Path, part: Part) -> Iterator[tuple[pa.LargeStringArray, NDArray[np.bool_]]]:
+    """A part's kept documents a batch at a time, each with the mask that chose them from the batch."""
+    keep = read_table(run / part.ledger_file, ["keep"])["keep"].to_numpy()
+    start = 0
+    for batch in read_batches(part.documents(run), ["text"]):
+        mine = keep[start : start + batch.num_rows]
+        start += batch.num_rows
+        yield as_text(batch.column("text").filter(pa.array(mine))), mine
+
+
+def fit_on_parts(run: Path, parts: list[Part], settings: dict[str, Any]) -> Done:
+    def kept() -> Iterator[tuple[pa.LargeStringArray, pa.FixedSizeBinaryArray]]:
+        for part in parts:
+            ids = read_table(run / part.measure_file("identity"), ["content_id"])["content_id"].combine_chunks()
+            start = 0
+            for texts, mine in kept_texts(run, part):
+                yield texts, ids[start : start + len(mine)].filter(pa.array(mine))
+                start += len(mine)
+
+    counts = fit_tokenizer(kept(), TokenizerSettings.model_validate(settings), run / TOKENIZER, run / EXCEPTIONS)
+    return Done([Output(path, path.stat().st_size, checksum(path)) for path in (run / TOKENIZER, run / EXCEPTIONS)], counts)
+
+
+def count_bytes(run: Path, part: Part) -> Done:
+    total = sum((bigram_counts(texts) for texts, _ in kept_texts(run, part)), np.zeros((257, 256), np.int64))
+    return Done([write_table(run / bytes_file(part), pa.table({"count": total.ravel()}))])

@@ -1,0 +1,278 @@
+"""Everything a finished run tells: the one model behind the report, the cards, the closing table and `--json`.
+
+A summary holds counts, figures, ids and URIs, never a document's text. It is filled from the journal and the files of a
+run, and survives a trip through JSON. The only fields that depend on the clock or on how often a run was interrupted
+are those of `Stage`; everything else is a function of inputs, recipe and seed.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from pydantic import ConfigDict, TypeAdapter
+
+from curate.errors import AccountingError
+
+Counts = Mapping[str, int]
+Severity = Literal["error", "warning", "note"]
+ItemStatus = Literal["clean", "contaminated", "untestable"]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One glob of a source and how many files it matched."""
+
+    glob: str
+    num_files: int
+
+
+@dataclass(frozen=True)
+class FunnelStep:
+    """How many documents (records, in the first step) were left after a step."""
+
+    name: str
+    num_left: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source: where it is from and what became of every record of it."""
+
+    name: str
+    license: str
+    origin: str
+    num_records: int
+    num_kept: int
+    num_held_out: int
+    dropped: Counts = field(default_factory=dict)  # by reason
+    quarantined: Counts = field(default_factory=dict)  # by reason
+    num_kept_bytes: int = 0  # UTF-8
+    languages: Counts = field(default_factory=dict)  # code: kept documents
+    funnel: tuple[FunnelStep, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
+    provenance: str | None = None  # CSV that lists every file with origin and license
+
+    @property
+    def num_dropped(self) -> int:
+        return sum(self.dropped.values())
+
+    @property
+    def num_quarantined(self) -> int:
+        return sum(self.quarantined.values())
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of the recipe. `num_failed` of the `num_judged` documents failed it, whether or not another dropped them first."""
+
+    name: str  # as in the reasons: set.rule
+    condition: str  # what a document must satisfy, such as "num_words >= 50"
+    origin: str  # where the limit comes from
+    num_judged: int
+    num_failed: int
+
+
+@dataclass(frozen=True)
+class DocumentRef:
+    """A document without its text: its id in the run, and where it was taken from."""
+
+    id: str
+    uri: str | None = None
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Documents found equal or near to one another, and the one that stands for them."""
+
+    size: int
+    representative: DocumentRef
+    members: tuple[DocumentRef, ...] = ()  # some of the others, in order of id
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """What deduplication was set to, and what it found."""
+
+    num_perm: int
+    shingle_words: int
+    num_bands: int
+    num_band_rows: int
+    min_similarity: float | None  # estimated Jaccard a candidate pair must reach; None: candidates are not verified
+    num_exact: int
+    num_near: int
+    largest: tuple[Cluster, ...] = ()
+    match_curve: tuple[tuple[float, float], ...] = ()  # (Jaccard similarity, probability of becoming a candidate)
+
+
+@dataclass(frozen=True)
+class BenchmarkItem:
+    """One item of a benchmark and the documents that hold its n-grams."""
+
+    id: str
+    status: ItemStatus
+    num_ngrams: int = 0  # distinct n-grams of the item
+    num_matched: int = 0  # of them, the most found in one document
+    num_documents: int = 0
+    documents: tuple[DocumentRef, ...] = ()
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark the corpus was searched for."""
+
+    name: str
+    num_items: int
+    num_clean: int
+    num_contaminated: int
+    num_untestable: int
+    items: tuple[BenchmarkItem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one pretext task."""
+
+    task: str
+    num_train: int
+    num_held_out: int
+    num_tokens: int  # document tokens in training rows, without BOS, EOS and PAD
+    context_length: int
+    num_positions: int  # rows × context length, training split
+    num_padding: int
+    token_ledger: Counts = field(default_factory=dict)
+    path: str = ""  # the shard folder, relative to the run
+
+    @property
+    def utilisation(self) -> float:
+        """Share of the positions that hold something other than PAD."""
+        return (self.num_positions - self.num_padding) / self.num_positions if self.num_positions else 0.0
+
+
+@dataclass(frozen=True)
+class Bits:
+    """Held-out bits per byte (masked tasks: per masked byte) with the initial and with the trained weights."""
+
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Model:
+    """One trained and handed-over model."""
+
+    task: str
+    architecture: str
+    num_parameters: int
+    bits_per_byte: Mapping[str, Bits]  # by source
+    bigram: Mapping[str, float] = field(default_factory=dict)  # byte-bigram baseline by source, fitted on the same training text
+    curve: tuple[tuple[int, float], ...] = ()  # (step, training loss in nats per predicted token)
+    num_steps: int = 0
+    max_logits_difference: float | None = None  # ours against the reloaded export
+    path: str = ""  # relative to the run
+    masked: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage cost this time. The only fields that differ between equal runs."""
+
+    name: str
+    seconds: float
+    num_units_run: int
+    num_units_reused: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something a person should look at. `gate` names the gate that failed, if one did."""
+
+    severity: Severity
+    text: str
+    gate: str | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A whole run."""
+
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="constants")
+
+    run: str  # the run directory as the user named it
+    recipe: str  # hash of the resolved recipe
+    recipe_name: str
+    seed: int
+    version: str
+    command: tuple[str, ...]
+    sources: tuple[Source, ...]
+    rules: tuple[Rule, ...] = ()
+    duplicates: Duplicates | None = None
+    benchmarks: tuple[Benchmark, ...] = ()
+    rows: tuple[Rows, ...] = ()
+    models: tuple[Model, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    report: str = "report.html"  # relative to the run
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Names of the failed gates, each once, in the order of the problems."""
+        return tuple(dict.fromkeys(problem.gate for problem in self.problems if problem.gate))
+
+
+_ADAPTER: TypeAdapter[Summary] = TypeAdapter(Summary)
+
+
+def to_json(summary: Summary) -> str:
+    """Canonical JSON: sorted keys, so equal summaries give equal text."""
+    return json.dumps(_ADAPTER.dump_python(summary, mode="json"), sort_keys=True, ensure_ascii=False)
+
+
+def from_json(text: str | bytes) -> Summary:
+    """The summary that `to_json` wrote. Raises pydantic.ValidationError where the text is not one."""
+    return _ADAPTER.validate_json(text)
+
+
+def funnel(num_records: int, num_held_out: int, dropped: Counts, quarantined: Counts, order: Sequence[str]) -> tuple[FunnelStep, ...]:
+    """The steps from records to kept documents, from the counts by reason.
+
+    `order` names the steps of select in the order they judge: a rule set's name stands for all reasons `set.rule`, any
+    other name for the reason itself. Reasons it does not name are gather's and come first. Steps of `order` that took
+    nothing still appear, so that a rule set without effect can be seen.
+    """
+    taken = dict.fromkeys(order, 0)
+    gathered = sum(quarantined.values())
+    for reason, count in dropped.items():
+        step = reason if reason in taken else reason.split(".")[0]
+        if step in taken:
+            taken[step] += count
+        else:
+            gathered += count
+    steps = [FunnelStep("records", num_records)]
+    for name, count in [("gathered", gathered), ("not held out", num_held_out), *taken.items()]:
+        steps.append(FunnelStep(name, steps[-1].num_left - count))
+    return tuple(steps)
+
+
+def timed(summary: Summary, seconds: Mapping[str, float]) -> Summary:
+    """The summary with the seconds of its stages filled in; a stage not in `seconds` keeps its own."""
+    return replace(summary, stages=tuple(replace(stage, seconds=seconds.get(stage.name, stage.seconds)) for stage in summary.stages))
+
+
+def check_sums(summary: Summary) -> None:
+    """Assert that no record disappeared: records = kept + held out + dropped by reason + quarantined by reason.
+
+    Raises AccountingError naming the source and the figures.
+    """
+    for source in summary.sources:
+        parts = [source.num_kept, source.num_held_out, *source.dropped.values(), *source.quarantined.values()]
+        told = f"{source.num_kept} kept + {source.num_held_out} held out + {source.num_dropped} dropped + {source.num_quarantined} quarantined"
+        if min(parts) < 0:
+            raise AccountingError(f"source {source.name!r} has a negative count among {told}: this is a bug in Corpuscle, please report it")
+        if sum(parts) != source.num_records:
+            raise AccountingError(
+                f"source {source.name!r}: {source.num_records} records went in, but {told} = {sum(parts)}. Nothing built on these sums may be trusted; "
+                "this is a bug in Corpuscle, please report it with the run's journal.jsonl"
+            )
+        if source.funnel and source.funnel[-1].num_left != source.num_kept:
+            raise AccountingError(f"source {source.name!r}: its funnel ends at {source.funnel[-1].num_left} documents, but {source.num_kept} were kept")

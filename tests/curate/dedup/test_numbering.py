@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from curate.dedup.numbering import number_parts
+from curate.errors import DamageError, RecipeError
+
+
+def test_documents_are_numbered_in_the_order_of_the_parts() -> None:
+    numbering = number_parts([(7, 3), (2, 0), (5, 2)])
+    assert numbering.num_documents == 5
+    assert [numbering.of_part(part) for part in (7, 2, 5)] == [slice(0, 3), slice(3, 3), slice(3, 5)]
+    documents = numbering.documents(np.array([5, 7, 7, 5], np.uint32), np.array([1, 0, 2, 0], np.uint32))
+    assert documents.dtype == np.uint32
+    assert documents.tolist() == [4, 0, 2, 3]
+    parts, rows = numbering.places(documents)
+    assert (parts.tolist(), rows.tolist()) == ([5, 7, 7, 5], [1, 0, 2, 0])
+
+
+def test_no_parts_number_no_documents() -> None:
+    numbering = number_parts([])
+    assert numbering.num_documents == 0
+    assert numbering.documents(np.empty(0, np.uint32), np.empty(0, np.uint32)).tolist() == []
+
+
+def test_an_index_of_other_documents_is_noticed() -> None:
+    numbering = number_parts([(7, 3), (2, 1)])
+    with pytest.raises(DamageError, match="part 00000003, which is not among the 2"):
+        numbering.documents(np.array([3], np.uint32), np.array([0], np.uint32))
+    with pytest.raises(DamageError, match="row 3 of part 00000007"):
+        numbering.documents(np.array([7], np.uint32), np.array([3], np.uint32))
+    with pytest.raises(DamageError, match="not among the 0"):
+        number_parts([]).documents(np.array([3], np.uint32), np.array([0], np.uint32))
+
+
+def test_what_cannot_be_numbered_is_refused() -> None:
+    with pytest.raises(RecipeError, match="listed twice"):
+        number_parts([(1, 3), (1, 3)])
+    with pytest.raises(RecipeError, match="4294967296 documents"):
+        number_parts([(1, 2**31), (2, 2**31)])
