@@ -54,14 +54,17 @@ def as_text(texts: Sequence[str] | pa.Array | pa.ChunkedArray) -> pa.LargeString
 def text_buffers(texts: pa.LargeStringArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The UTF-8 bytes of an array and its n + 1 offsets into them, without a copy. What every text kernel takes."""
     _, offsets, data = texts.buffers()
+    held = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
     bounds = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1] if offsets is not None and offsets.size else np.zeros(1, np.int64)
-    return (np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)), bounds
+    for array in (held, bounds):
+        array.flags.writeable = False  # always, since numba compiles a kernel once more for arrays that can be written
+    return held, bounds
 
 
 def content_ids(texts: pa.LargeStringArray) -> pa.FixedSizeBinaryArray:
     """xxh3-128 of each text's UTF-8 bytes, big-endian, 16 bytes each: a document's name outside a run."""
     data, offsets = text_buffers(texts)
-    view = memoryview(data)
+    view = memoryview(data)  # type: ignore[arg-type]  # numpy arrays give their buffer
     digests = b"".join(xxhash.xxh3_128_digest(view[start:end]) for start, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True))
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(texts), [None, pa.py_buffer(digests)])
 

@@ -24,7 +24,7 @@ def draw(seed: int, purpose: str, ids: NDArray[np.uint64]) -> NDArray[np.uint64]
     `ids` is (n,) or (n, k): k words that identify a document or row (a content id is two). The mixing is the finaliser
     of SplitMix64 (Steele, Lea and Flood 2014), once per word.
     """
-    columns = ids.reshape(len(ids), -1)
+    columns = ids.reshape(len(ids), ids.shape[1] if ids.ndim > 1 else 1)  # -1 cannot be worked out for no rows
     state = np.full(len(ids), purpose_key(seed, purpose), np.uint64)
     for column in columns.T:
         state = (state ^ column) + _GOLDEN

@@ -77,7 +77,9 @@ def publish(path: Path, write: Callable[[Path], None]) -> Output:
     except OSError as error:
         attempt.unlink(missing_ok=True)
         if why := refusal(error):
-            raise EnvironmentProblem(f"{path} could not be written: {why}. What was committed before is safe; make room or give access, then run again to resume.") from error
+            raise EnvironmentProblem(
+                f"{path} could not be written: {why}. What was committed before is safe; make room or give access, then run again to resume."
+            ) from error
         raise
     except BaseException:
         attempt.unlink(missing_ok=True)

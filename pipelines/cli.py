@@ -29,7 +29,9 @@ app = typer.Typer(
 
 RecipeFile = Annotated[Path, typer.Argument(help="The recipe, a YAML file.", show_default=False)]
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.", show_default=False)]
-SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe: rules.gopher_quality.min_words=60. May be repeated.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe: rules.gopher_quality.min_words=60. May be repeated.")
+]
 RunOption = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="The run's folder.  [default: runs/<name of the recipe>]", show_default=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of text.")]
 
@@ -88,7 +90,10 @@ def run(
     changes: SetOption = None,
     run: RunOption = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.  [default: every core]", show_default=False)] = None,
-    until: Annotated[str | None, typer.Option(metavar="STAGE", help="The last stage to do: gather, measure, index, select, fit, manufacture, train or handover.", show_default=False)] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="STAGE", help="The last stage to do: gather, measure, index, select, fit, manufacture, train or handover.", show_default=False),
+    ] = None,
     reuse: Annotated[Path | None, typer.Option(metavar="RUN", help="Link what another run has already done under the same keys.", show_default=False)] = None,
     samples: Annotated[bool, typer.Option("--samples", help="Show excerpts of documents in the report.")] = False,
     as_json: JsonOption = False,
@@ -105,17 +110,19 @@ def run(
     table.show(summary)
     if as_json:
         give(json.dumps(table.as_json(summary)))
-    if failed := [problem for problem in summary.problems if problem.gate]:
-        for problem in failed:
-            say(f"gate failed: {problem.text}")
+    if summary.gates:
         raise typer.Exit(GATE_FAILED)
 
 
 @app.command()
 def explain(
     run: RunFolder,
-    document: Annotated[str | None, typer.Argument(help="A document: part:row, content id, URI, the record's own id, or path[:offset].", show_default=False)] = None,
-    row: Annotated[str | None, typer.Option(metavar="SHARD:ROW", help="A row of a shard, such as shards/causal/data/train-0a1b2c3d.arrow:7.", show_default=False)] = None,
+    document: Annotated[
+        str | None, typer.Argument(help="A document: part:row, content id, URI, the record's own id, or path[:offset].", show_default=False)
+    ] = None,
+    row: Annotated[
+        str | None, typer.Option(metavar="SHARD:ROW", help="A row of a shard, such as shards/causal/data/train-0a1b2c3d.arrow:7.", show_default=False)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Why is this document in the corpus, or not? Which documents is this row made of?

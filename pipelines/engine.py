@@ -33,8 +33,8 @@ def pending(context: Context, units: list[Unit]) -> list[Pending]:
     return [Pending(unit, why) for unit in units if (why := _why(context, unit))]
 
 
-def bring_up_to_date(context: Context, stage: str, workers: Workers, progress: Progress, reuse: Journal | None = None) -> int:
-    """Run what a stage needs and withdraw what it no longer wants. Returns how many units ran."""
+def bring_up_to_date(context: Context, stage: str, workers: Workers, progress: Progress, reuse: Journal | None = None) -> tuple[int, int]:
+    """Run what a stage needs and withdraw what it no longer wants. Returns how many units ran, and how many were reused."""
     wanted: set[str] = set()
     ran = reused = 0
     for phase in STAGES[stage]:
@@ -54,7 +54,7 @@ def bring_up_to_date(context: Context, stage: str, workers: Workers, progress: P
         context.journal.void(name)
         for path in outputs.keys() - context.journal.outputs().keys():
             (context.run / path).unlink(missing_ok=True)
-    return ran
+    return ran, reused
 
 
 def remove_attempts(run: Path) -> None:

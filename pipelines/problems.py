@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipelines.report.figures import by_name
 from pipelines.summary import Problem, Summary
 
 # The largest difference in logits, in float32, at which an export still counts as the trained model.
@@ -12,30 +14,28 @@ MAX_LOGITS_DIFFERENCE = 1e-4
 _MIN_CLUSTER_WARNED_OF = 10
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Shares, in 0–1, beyond which a finished run is not to be trusted unseen."""
+class GateSettings(BaseModel):
+    """Shares beyond which a finished run is not to be trusted unseen (exit code 3, or a warning)."""
 
-    max_quarantined_fraction: float = 0.05
-    max_cluster_fraction: float = 0.2
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    max_quarantined_fraction: float = Field(
+        default=0.05, ge=0, le=1, description="Share of all records that may be quarantined; one source over it is a warning."
+    )
+    max_cluster_fraction: float = Field(default=0.2, gt=0, le=1, description="Share of all documents one cluster may hold before the report warns.")
 
 
-Finder = Callable[[Summary, Limits], Iterator[Problem]]
+Finder = Callable[[Summary, GateSettings], Iterator[Problem]]
 _RANK = {"error": 0, "warning": 1, "note": 2}
 
 
-def problems(summary: Summary, *, max_quarantined_fraction: float = 0.05, max_cluster_fraction: float = 0.2) -> tuple[Problem, ...]:
-    """Every problem of a run: errors (failed gates), then warnings, then notes; within each in the order of `FINDERS`.
-
-    max_quarantined_fraction: share of all records above which the gate fails; a single source above it is a warning.
-    max_cluster_fraction: share of all documents in one duplicate cluster above which a warning is given.
-    """
-    limits = Limits(max_quarantined_fraction, max_cluster_fraction)
-    found = [problem for finder in FINDERS for problem in finder(summary, limits)]
+def problems(summary: Summary, settings: GateSettings | None = None) -> tuple[Problem, ...]:
+    """Every problem of a run: errors (failed gates), then warnings, then notes; within each in the order of `FINDERS`."""
+    found = [problem for finder in FINDERS for problem in finder(summary, settings or GateSettings())]
     return tuple(sorted(found, key=lambda problem: _RANK[problem.severity]))
 
 
-def _empty_globs(summary: Summary, limits: Limits) -> Iterator[Problem]:
+def _empty_globs(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
     for source in summary.sources:
         for pattern in source.patterns:
             if not pattern.num_files:
@@ -43,8 +43,8 @@ def _empty_globs(summary: Summary, limits: Limits) -> Iterator[Problem]:
                 yield Problem("error", text, "glob_without_files")
 
 
-def _quarantine(summary: Summary, limits: Limits) -> Iterator[Problem]:
-    limit = limits.max_quarantined_fraction
+def _quarantine(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
+    limit = settings.max_quarantined_fraction
     records = sum(source.num_records for source in summary.sources)
     quarantined = sum(source.num_quarantined for source in summary.sources)
     if quarantined > limit * records:
@@ -58,14 +58,14 @@ def _quarantine(summary: Summary, limits: Limits) -> Iterator[Problem]:
             yield Problem("warning", text + "The files may be damaged, or of another format than the recipe says.")
 
 
-def _timeouts(summary: Summary, limits: Limits) -> Iterator[Problem]:
+def _timeouts(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
     for source in summary.sources:
         if count := source.quarantined.get("timeout", 0):
             text = f"Source {source.name}: {count} records were quarantined as timeout, the one reason that depends on the machine; other runs may differ."
             yield Problem("warning", text)
 
 
-def _rules(summary: Summary, limits: Limits) -> Iterator[Problem]:
+def _rules(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
     for rule in summary.rules:
         if rule.num_judged and rule.num_failed == rule.num_judged:
             text = f"Rule {rule.name} ({rule.condition}) failed all {rule.num_judged} documents it judged. Its limit cannot be meant for this corpus."
@@ -75,7 +75,7 @@ def _rules(summary: Summary, limits: Limits) -> Iterator[Problem]:
         yield Problem("note", f"{len(idle)} of {len(summary.rules)} rules failed no document: {', '.join(idle)}.")
 
 
-def _empty_sources(summary: Summary, limits: Limits) -> Iterator[Problem]:
+def _empty_sources(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
     for source in summary.sources:
         if source.num_records and not source.num_kept:
             yield Problem("warning", f"Source {source.name}: none of its {source.num_records} records was kept.")
@@ -84,10 +84,10 @@ def _empty_sources(summary: Summary, limits: Limits) -> Iterator[Problem]:
             yield Problem("warning", text)
 
 
-def _clusters(summary: Summary, limits: Limits) -> Iterator[Problem]:
+def _clusters(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
     documents = sum(source.num_records - source.num_quarantined for source in summary.sources)
     for cluster in summary.duplicates.largest if summary.duplicates else ():
-        if cluster.size >= _MIN_CLUSTER_WARNED_OF and cluster.size > limits.max_cluster_fraction * documents:
+        if cluster.size >= _MIN_CLUSTER_WARNED_OF and cluster.size > settings.max_cluster_fraction * documents:
             text = (
                 f"One duplicate cluster holds {cluster.size} of {documents} documents ({cluster.size / documents:.1%}); its representative is "
                 f"{cluster.representative.id}. Chains of near-duplicates or shared boilerplate can do this: look at its members."
@@ -95,9 +95,9 @@ def _clusters(summary: Summary, limits: Limits) -> Iterator[Problem]:
             yield Problem("warning", text)
 
 
-def _models(summary: Summary, limits: Limits) -> Iterator[Problem]:
+def _models(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
     for model in summary.models:
-        for name, bits in model.bits_per_byte.items():
+        for name, bits in by_name(model.bits_per_byte):
             baseline = model.bigram.get(name)
             if not math.isfinite(bits.after):
                 yield Problem("warning", f"Model {model.task}: bits per byte of source {name} are not a finite number; the training diverged.")
@@ -112,7 +112,7 @@ def _models(summary: Summary, limits: Limits) -> Iterator[Problem]:
             yield Problem("warning", text)
 
 
-def _contamination(summary: Summary, limits: Limits) -> Iterator[Problem]:
+def _contamination(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
     for benchmark in summary.benchmarks:
         if benchmark.num_contaminated:
             found = f"{benchmark.num_contaminated} of {benchmark.num_items} items"

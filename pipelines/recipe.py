@@ -11,39 +11,34 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from curate.contamination.benchmark import BenchmarkSettings
-from curate.contamination.decision import ContaminationSettings
 from curate.contamination.held_out import HeldOutSettings
+from curate.contamination.index import IndexSettings
+from curate.contamination.verdict import ContaminationSettings
 from curate.dedup.near import NearSettings
+from curate.errors import RecipeError
 from curate.fit.tokenizer import TokenizerSettings
 from curate.measures.language import Settings as LanguageSettings
 from curate.pretext.causal import CausalSettings
 from curate.pretext.masked import MaskedSettings
-from curate.readers.settings import Limits, SourceSettings
+from curate.readers.sources import Limits, SourceSettings
 from curate.rules.settings import RuleSettings
-from curate.errors import RecipeError
 from pipelines import recipe_file
 from pipelines.journal import canonical
-from train.mixture import MixtureSettings
+from pipelines.problems import GateSettings
 from train.settings import TrainSettings
 
+MADE_FOR_A_MACHINE = ("dtype", "num_threads")
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class DedupSettings(BaseModel):
-    """Which copies of a document go, and which one stays."""
+    """Which copies of a document stay. Of documents whose texts are equal byte for byte one is kept, whatever the settings."""
 
     model_config = STRICT
-    exact: bool = Field(True, description="Drop documents whose text is that of another, byte for byte.")
     near: NearSettings | None = Field(NearSettings(), description="Near-duplicates by MinHash; null leaves them in.")
-    representative: Literal["longest", "earliest"] = Field("longest", description="Which document of a cluster is kept; ties go to the earliest (source order, part, row).")
-
-
-class Gates(BaseModel):
-    """Limits on what a run may do to a corpus before it counts as failed (exit code 3)."""
-
-    model_config = STRICT
-    max_quarantined_fraction: float = Field(0.05, ge=0, le=1, description="Share of all records that may be quarantined.")
-    max_cluster_fraction: float = Field(0.2, gt=0, le=1, description="Share of all documents one cluster may hold before the report warns.")
+    representative: Literal["longest", "earliest"] = Field(
+        "longest", description="Which document of a cluster is kept; ties go to the earliest (source order, part, row)."
+    )
 
 
 class Tasks(BaseModel):
@@ -78,13 +73,13 @@ class Recipe(BaseModel):
     rules: RuleSettings = RuleSettings()
     dedup: DedupSettings = DedupSettings()
     benchmarks: list[BenchmarkSettings] = Field([], description="Local benchmark files whose items must not be trained on.")
+    benchmark_index: IndexSettings = IndexSettings()
     contamination: ContaminationSettings = ContaminationSettings()
     held_out: HeldOutSettings = HeldOutSettings()
     tokenizer: TokenizerSettings = TokenizerSettings()
     tasks: Tasks = Tasks()
-    mixture: MixtureSettings = MixtureSettings()
     train: Training = Training()
-    gates: Gates = Gates()
+    gates: GateSettings = GateSettings()
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
@@ -102,8 +97,12 @@ class Recipe(BaseModel):
 
     @property
     def hash(self) -> str:
-        """16 hex digits that change with any setting; not with the folder it runs on."""
-        return xxhash.xxh3_64_hexdigest(canonical(self.model_dump(mode="json", exclude={"root"})).encode())
+        """16 hex digits that change with any setting; not with the folder it stands in or the choices made for a machine."""
+        told = self.model_dump(mode="json", exclude={"root"})
+        for task in told["train"].values():
+            for choice in MADE_FOR_A_MACHINE if task else ():
+                del task[choice]
+        return xxhash.xxh3_64_hexdigest(canonical(told).encode())
 
     def as_yaml(self) -> str:
         """The whole recipe, every default written out."""
@@ -113,10 +112,20 @@ class Recipe(BaseModel):
     def resolved(self, run: Path) -> "Recipe":
         """With the machine's choices (precision, threads) made: those of the run's recipe where it has one, else now."""
         earlier = load(run / "recipe.yaml").train if (run / "recipe.yaml").exists() else Training()
-        chosen = {
-            task: settings.resolved(getattr(earlier, task)) for task in Training.model_fields if (settings := getattr(self.train, task)) is not None
-        }
+        chosen = {task: _resolved(settings, getattr(earlier, task)) for task in Training.model_fields if (settings := getattr(self.train, task)) is not None}
         return self.model_copy(update={"train": self.train.model_copy(update=chosen)})
+
+
+def _resolved(settings: TrainSettings, earlier: TrainSettings | None) -> TrainSettings:
+    if earlier is not None:
+        made = {"dtype": earlier.dtype, "num_threads": earlier.num_threads}
+        open_choices = {"dtype": settings.dtype == "auto", "num_threads": settings.num_threads is None}
+        settings = settings.model_copy(update={name: value for name, value in made.items() if open_choices[name]})
+    if settings.dtype != "auto" and settings.num_threads is not None:
+        return settings
+    from train.probe import resolve  # loads torch, which a fully stated recipe need not wait for
+
+    return resolve(settings)
 
 
 def load(path: Path, changes: Sequence[str] = ()) -> Recipe:

@@ -1,23 +1,31 @@
 """Do a recipe: every stage in order, each brought up to date; resuming is running again."""
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.errors import DamageError, EnvironmentProblem, RecipeError
-from curate.storage import write_bytes
+from curate.storage import read_batches, read_table, write_bytes
 from pipelines import engine
 from pipelines.context import Context
 from pipelines.executors.local import Workers
 from pipelines.journal import Journal
 from pipelines.lock import locked
+from pipelines.parts import parts
+from pipelines.recipe import Recipe, load
+from pipelines.report.page import Excerpt, write_page
 from pipelines.stages import STAGES
+from pipelines.summarize import summarize
+from pipelines.summary import Stage
 
 if TYPE_CHECKING:
-    from pipelines.recipe import Recipe
     from pipelines.summary import Summary
+
+EXCERPT_CHARACTERS = 400
+EXCERPTS_PER_FATE = 2
 
 
 def quiet(stage: str, done: int, todo: int, reused: int) -> None:
@@ -25,7 +33,7 @@ def quiet(stage: str, done: int, todo: int, reused: int) -> None:
 
 
 def run(
-    recipe: "Recipe | str | Path",
+    recipe: Recipe | str | Path,
     folder: str | Path | None = None,
     *,
     changes: Sequence[str] = (),
@@ -41,43 +49,57 @@ def run(
     stage to do. reuse: another run's folder, whose units with equal keys are linked instead of done again. The summary's
     `gates` names every gate that failed; what was made is there all the same. Raises the errors of `curate.errors`.
     """
-    from pipelines.recipe import Recipe, load
-    from pipelines.report.page import write_page
-    from pipelines.summarize import summarize
-
     if until is not None and until not in STAGES:
         raise RecipeError(f"--until {until}: no such stage; the stages are {', '.join(STAGES)}")
     settings = recipe if isinstance(recipe, Recipe) else load(Path(recipe), changes)
     target = Path(folder if folder is not None else Path("runs") / settings.name).resolve()
     other = _journal_of(Path(reuse)) if reuse is not None else None
     with locked(target):
+        settings = settings.resolved(target)
         context = Context.open(settings, target)
-        settings = context.recipe = settings.resolved(target)
         write_bytes(target / "recipe.yaml", settings.as_yaml().encode())
         engine.remove_attempts(target)
-        pool = Workers(workers or available_cores())
-        seconds: dict[str, float] = {}
-        try:
-            for stage in STAGES:
-                start = time.perf_counter()
-                engine.bring_up_to_date(context, stage, pool, progress, other)
-                context.inputs.save()
-                seconds[stage] = round(time.perf_counter() - start, 3)
-                if stage == until:
-                    break
-        finally:
-            pool.stop()
-        if until is None:
-            engine.sweep(context)
-        summary = replace(summarize(context), seconds=seconds)
-        write_page(summary, target / "report.html", samples=samples)
+        stages = _do(context, workers or available_cores(), until, other, progress)
+        summary = replace(summarize(context), stages=stages)
+        write_page(summary, target / "report.html", list(_excerpts(context)) if samples else [])
     return summary
+
+
+def _do(context: Context, workers: int, until: str | None, reuse: Journal | None, progress: engine.Progress) -> tuple[Stage, ...]:
+    pool = Workers(workers)
+    stages: list[Stage] = []
+    try:
+        for stage in STAGES:
+            start = time.perf_counter()
+            ran, reused = engine.bring_up_to_date(context, stage, pool, progress, reuse)
+            context.inputs.save()
+            stages.append(Stage(stage, round(time.perf_counter() - start, 3), ran, reused))
+            if stage == until:
+                return tuple(stages)
+    finally:
+        pool.stop()
+    engine.sweep(context)
+    return tuple(stages)
+
+
+def planned(recipe: Path, folder: Path | None, changes: Sequence[str]) -> Context:
+    """A run as it stands, with the recipe it would be run with; nothing is written."""
+    settings = load(recipe, changes)
+    target = (folder or Path("runs") / settings.name).resolve()
+    return Context.open(settings.resolved(target), target)
+
+
+def open_run(folder: str | Path) -> Context:
+    """An existing run, for reading. Raises DamageError where the folder holds none."""
+    path = Path(folder).resolve()
+    for name in ("recipe.yaml", "journal.jsonl"):
+        if not (path / name).exists():
+            raise DamageError(f"{folder} is not a run: it has no {name}. Give the folder that `corpuscle run` wrote to.")
+    return Context.open(load(path / "recipe.yaml"), path)
 
 
 def available_cores() -> int:
     """The cores this process may use, which a container may have made fewer than the machine's."""
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -88,12 +110,18 @@ def _journal_of(folder: Path) -> Journal:
     return Journal(path)
 
 
-def open_run(folder: str | Path) -> Context:
-    """An existing run, for reading. Raises DamageError where the folder holds none."""
-    from pipelines.recipe import load
-
-    path = Path(folder).resolve()
-    for name in ("recipe.yaml", "journal.jsonl"):
-        if not (path / name).exists():
-            raise DamageError(f"{folder} is not a run: it has no {name}. Give the folder that `corpuscle run` wrote to.")
-    return Context.open(load(path / "recipe.yaml"), path)
+def _excerpts(context: Context) -> Iterator[Excerpt]:
+    """The beginnings of the first documents of each source and fate."""
+    if "select/ledger" not in context.journal.live:
+        return
+    shown: dict[tuple[str, str], int] = {}
+    for part in parts(context):
+        reasons = [reason or "kept" for reason in read_table(context.run / part.ledger_file, ["reason"])["reason"].to_pylist()]
+        row = 0
+        for batch in read_batches(part.documents(context.run), ["text", "uri"]):
+            for text, uri in zip(batch.column("text"), batch.column("uri"), strict=True):
+                fate = reasons[row]
+                if shown.get((part.source, fate), 0) < EXCERPTS_PER_FATE:
+                    shown[part.source, fate] = shown.get((part.source, fate), 0) + 1
+                    yield Excerpt(f"{part.hex}:{row}", part.source, fate, text.as_py()[:EXCERPT_CHARACTERS], uri.as_py())
+                row += 1

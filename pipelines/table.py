@@ -155,7 +155,7 @@ def _bits(summary: Summary, frame: box.Box | None) -> Table:
     for column in ("before", "", "after", "byte-bigram"):
         table.add_column(column, justify="right", no_wrap=True)
     for model in summary.models:
-        for source, value in model.bits_per_byte.items():
+        for source, value in figures.by_name(model.bits_per_byte):
             bigram = _baseline(model, source)
             table.add_row(_name(model.task), _name(source), figures.bits(value.before), "→", figures.bits(value.after), bigram)
     return table

@@ -1,7 +1,7 @@
 """About a thousand documents in several scripts, the same in every run, from what a Python installation holds.
 
 English and code: the sources and docstrings of the standard library. Other scripts: made-up vocabularies of their
-letters, drawn with Zipf's frequencies, so that shingles repeat as they do in text. Every tenth document is followed by a
+letters, drawn with Zipf's frequencies, so that shingles repeat as they do in text. Every third document is followed by a
 slightly edited copy, every fiftieth by the same text in other case and punctuation.
 """
 
@@ -38,19 +38,20 @@ def documents() -> tuple[str, ...]:
     found: list[str] = []
     for index, text in enumerate(originals):
         found.append(text)
-        if index % 10 == 0:
-            found.append(edited(text, index, 1 + index // 10 % 12))
+        if index % 3 == 0:
+            found.append(edited(text, index, 1 + index // 3 % 12))
         if index % 50 == 0:
             found.append(text.upper().replace(".", " !").replace(",", " ;"))
     return tuple(dict.fromkeys(found))
 
 
 def edited(text: str, seed: int, num_edits: int) -> str:
-    """The text with some of its words replaced."""
-    rng, words = generator(seed, "tests/edited"), text.split(" ")
+    """The text with some of its words replaced; some of its letters, if it is written without spaces."""
+    joint = " " if text.count(" ") > len(text) // 20 else ""
+    rng, words = generator(seed, "tests/edited"), text.split(joint) if joint else list(text)
     for place in rng.integers(0, len(words), num_edits).tolist():
         words[place] = f"edit{place}"
-    return " ".join(words)
+    return joint.join(words)
 
 
 def _python_texts() -> list[str]:

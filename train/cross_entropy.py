@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-LOGITS_AT_ONCE = 1 << 21  # 8 MiB in float32, so that softmax runs in the cache: 1.3 times as fast as 2^24 at 4,096 tokens × 4,096 words
+# 8 MiB in float32. At 4,096 tokens × 4,096 words × 128 wide, forward and backward on 2 cores: 122 ms, with 2^24 159 ms, plain
+# cross-entropy 193 ms (float32); 55, 107 and 133 ms in bfloat16. Softmax stays in the cache.
+LOGITS_AT_ONCE = 1 << 21
 
 
 def summed_cross_entropy(features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
@@ -19,7 +21,7 @@ def summed_cross_entropy(features: Tensor, weight: Tensor, bias: Tensor | None, 
     features (n, width), weight (vocabulary, width), bias (vocabulary) or None, targets int64 (n), all of them words.
     Products run in autocast's type where that is on; softmax and sums always in float32.
     """
-    total: Tensor = _SummedCrossEntropy.apply(features, weight, bias, targets)  # type: ignore[no-untyped-call]
+    total: Tensor = _SummedCrossEntropy.apply(features, weight, bias, targets)
     return total
 
 

@@ -72,7 +72,9 @@ def mixture_sources(settings: MixtureSettings, names: Sequence[str], num_rows: S
     if table is None:
         table = {name: SourceShare(weight=float(rows)) for name, rows in zip(names, num_rows, strict=True)}
     if unknown := sorted(set(table) - set(names)):
-        raise RecipeError(f"the mixture names {', '.join(unknown)}, but the training rows come from {', '.join(names)}; take the line out or make rows of that source")
+        raise RecipeError(
+            f"the mixture names {', '.join(unknown)}, but the training rows come from {', '.join(names)}; take the line out or make rows of that source"
+        )
     if missing := sorted(set(names) - set(table)):
         raise RecipeError(f"the mixture has no line for {', '.join(missing)}; give each source a weight (0 leaves it out)")
     sources = []
@@ -125,9 +127,7 @@ class Mixture:
 
     def seen(self, position: int) -> dict[str, Seen]:
         """Rows seen and repeated per source after `position` global rows."""
-        return {
-            source.name: Seen(int(count), max(0, int(count) - source.num_rows)) for source, count in zip(self.sources, self.counts(position), strict=True)
-        }
+        return {source.name: Seen(int(count), max(0, int(count) - source.num_rows)) for source, count in zip(self.sources, self.counts(position), strict=True)}
 
     def check_budget(self, num_rows: int) -> None:
         """Raises RecipeError if the caps end the stream before `num_rows`."""
@@ -171,7 +171,11 @@ class Mixture:
 
 
 def whole_quotas(weights: Sequence[Fraction]) -> list[int]:
-    """Turns of each source in one period: the smallest whole numbers in the weights' proportion if they sum to at most 65,536, else rounded (largest remainders first, at least one)."""
+    """Turns of each source in one period.
+
+    The smallest whole numbers in the weights' proportion if they sum to at most 65,536, else rounded to that sum: largest
+    remainders first, at least one each.
+    """
     scale = 1
     for weight in weights:
         scale = scale * weight.denominator // gcd(scale, weight.denominator)

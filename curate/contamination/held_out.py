@@ -1,8 +1,8 @@
 """The held-out documents: which they are, and the frozen file of each source."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +34,9 @@ class HeldOutSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     fraction: float = Field(default=0.01, ge=0, lt=1, description="share of a source's different documents")
-    source_fractions: dict[str, float] = Field(default_factory=dict, description="other shares for sources by name, each 0 to under 1")
+    source_fractions: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(
+        default_factory=dict, description="other shares for sources by name, each 0 to under 1"
+    )
     seed: int = Field(default=0, ge=0, description="draws which documents")
 
 
@@ -54,6 +56,8 @@ def select_held_out(content_ids: pa.FixedSizeBinaryArray, source: str, settings:
     Decided by the content id alone: copies share their fate, no rule or other document has a say, and what a smaller
     fraction holds out a larger one holds out too.
     """
+    if not len(content_ids):
+        return np.zeros(0, bool)
     fraction = settings.source_fractions.get(source, settings.fraction)
     return seeds.fractions(settings.seed, "held_out", content_words(content_ids)) < fraction
 
@@ -73,7 +77,7 @@ def write_held_out(path: Path, parts: Sequence[HeldOutPart]) -> storage.Output:
     """
     chosen = _first_copies(parts)
     paths = pa.array(dict.fromkeys(name for part in chosen for name in _paths(part)), pa.string())
-    return storage.write_batches(path, HELD_OUT, (batch for part in chosen for batch in _frozen(part, paths)))
+    return storage.write_batches(path, HELD_OUT, _even(batch for part in chosen for batch in _frozen(part, paths)))
 
 
 def read_held_out(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -114,6 +118,23 @@ def _frozen(part: HeldOutPart, paths: pa.StringArray) -> Iterator[pa.RecordBatch
         columns = [coded if name == "path" else documents.column(name) for name in DOCUMENTS.names]
         own = [np.full(end - start, part.part, np.uint32), part.rows[start:end], part.passed[start:end]]
         yield pa.record_batch([*columns, part.content_ids[start:end], *map(pa.array, own)], schema=HELD_OUT)
+
+
+def _even(pieces: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Batches of _ROWS_A_BATCH rows, so that the file's bytes do not tell how the documents files were cut."""
+    waiting = HELD_OUT.empty_table()
+    for piece in pieces:
+        waiting = pa.concat_tables([waiting, pa.Table.from_batches([piece])]) if len(waiting) else pa.Table.from_batches([piece])
+        while len(waiting) >= _ROWS_A_BATCH:
+            yield _one_batch(waiting.slice(0, _ROWS_A_BATCH))
+            waiting = waiting.slice(_ROWS_A_BATCH)
+    if len(waiting):
+        yield _one_batch(waiting)
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    (batch,) = table.combine_chunks().to_batches()
+    return batch
 
 
 def _pieces(part: HeldOutPart, columns: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, int, int]]:

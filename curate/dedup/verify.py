@@ -20,10 +20,12 @@ BATCH_MEMBERS = 1 << 17  # their signatures are gathered at once: 59 MB at 112 v
 
 
 class Check(NamedTuple):
-    """When a pair passes (at least min_equal equal values) and how many leaders a bucket has."""
+    """When a pair passes (at least min_equal equal values), how many leaders a bucket has, and how many members'
+    signatures are in memory at once (which changes no link)."""
 
     min_equal: int
     max_bucket: int
+    batch_members: int = BATCH_MEMBERS
 
 
 class Checked(NamedTuple):
@@ -39,19 +41,18 @@ def link_checked(
     bounds: NDArray[np.int64],
     signatures: Signatures,
     check: Check,
-    batch_members: int,
 ) -> Checked:
     """Link the pairs of buckets that pass, in `parents`. Buckets whose members are in one set already are left alone, unread."""
     num_comparisons = num_giant_buckets = 0
-    for start, end in _batches(bounds, batch_members):
+    for start, end in _batches(bounds, check.batch_members):
         apart = np.empty(end - start, bool)
         kernel.still_apart(parents, members, bounds[start : end + 1], apart)
         sizes = np.diff(bounds[start : end + 1])[apart]
         if not len(sizes):
             continue
         chosen = members[bounds[start] : bounds[end]][np.repeat(apart, np.diff(bounds[start : end + 1]))]
-        link = _link_large if len(chosen) > batch_members else _link_batch
-        found = link(parents, chosen, sizes, signatures, check, batch_members)
+        link = _link_large if len(chosen) > check.batch_members else _link_batch
+        found = link(parents, chosen, sizes, signatures, check)
         num_comparisons += found.num_comparisons
         num_giant_buckets += found.num_giant_buckets
     return Checked(num_comparisons, num_giant_buckets)
@@ -66,9 +67,7 @@ def _batches(bounds: NDArray[np.int64], batch_members: int) -> list[tuple[int, i
     return list(pairwise(cuts))
 
 
-def _link_batch(
-    parents: NDArray[np.uint32], members: NDArray[np.uint32], sizes: NDArray[np.int64], signatures: Signatures, check: Check, batch_members: int
-) -> Checked:
+def _link_batch(parents: NDArray[np.uint32], members: NDArray[np.uint32], sizes: NDArray[np.int64], signatures: Signatures, check: Check) -> Checked:
     """Buckets whose signatures fit in memory together."""
     gathered = signatures.gather(members)
     digests = np.empty(len(members), np.uint64)
@@ -86,27 +85,24 @@ def _link_batch(
     return Checked(compared, int((sizes > check.max_bucket).sum()))
 
 
-def _link_large(
-    parents: NDArray[np.uint32], members: NDArray[np.uint32], sizes: NDArray[np.int64], signatures: Signatures, check: Check, batch_members: int
-) -> Checked:
+def _link_large(parents: NDArray[np.uint32], members: NDArray[np.uint32], sizes: NDArray[np.int64], signatures: Signatures, check: Check) -> Checked:
     """One bucket of more members than a batch, piece by piece: 8 bytes a member and one batch of signatures in memory."""
-    digests = np.empty(len(members), np.uint64)
-    for start in range(0, len(members), batch_members):
-        kernel.digests(signatures.gather(members[start : start + batch_members]), digests[start : start + batch_members])
+    digests, step = np.empty(len(members), np.uint64), check.batch_members
+    for start in range(0, len(members), step):
+        kernel.digests(signatures.gather(members[start : start + step]), digests[start : start + step])
     order = np.argsort(digests, kind="stable")
     alike = _alike(digests[order])
     distinct = np.ones(len(members), bool)
-    for start in range(0, len(members), batch_members):
-        piece = slice(max(0, start - 1), start + batch_members)  # one back, to compare across the cut
+    for start in range(0, len(members), step):
+        piece = slice(max(0, start - 1), start + step)  # one back, to compare across the cut
         kernel.link_equal(parents, members[order[piece]], signatures.gather(members[order[piece]]), alike[piece], distinct[piece])
     distinct[order] = distinct.copy()
     left = members[distinct]
     leaders, leader_signatures = _leaders(min(check.max_bucket, len(left)), signatures.num_perm)
     num_leaders = compared = 0
-    for start in range(0, len(left), batch_members):
-        piece_members = left[start : start + batch_members]
-        gathered = signatures.gather(piece_members)
-        num_leaders, more = kernel.link_to_leaders(parents, piece_members, gathered, check.min_equal, leaders, leader_signatures, num_leaders)
+    for start in range(0, len(left), step):
+        some = left[start : start + step]
+        num_leaders, more = kernel.link_to_leaders(parents, some, signatures.gather(some), check.min_equal, leaders, leader_signatures, num_leaders)
         compared += more
     return Checked(compared, int(len(left) > check.max_bucket))
 

@@ -94,6 +94,8 @@ def training_sample(parts: Iterable[Texts], settings: TokenizerSettings) -> pa.L
     """
     pool = _Pool(as_text([]), np.zeros((0, 3), np.uint64))
     for texts, ids in parts:
+        if not len(texts):
+            continue
         words = content_words(ids)
         keys = np.column_stack([draw(settings.seed, "tokenizer", words), words])
         pool = _Pool(as_text(pa.chunked_array([pool.texts, as_text(texts)])), np.concatenate([pool.keys, keys]))
@@ -225,7 +227,7 @@ def fit_tokenizer(
     content = train_tokenizer(sample, settings) if settings.path is None else given_tokenizer(Path(settings.path))
     exceptions = tokenizer_exceptions(content, _prefix(sample, MAX_TESTED_BYTES))
     write_bytes(tokenizer_path, content.encode())
-    write_bytes(exceptions_path, (json.dumps(exceptions, sort_keys=True, indent=1) + "\n").encode())
+    write_bytes(exceptions_path, (json.dumps(exceptions, sort_keys=True) + "\n").encode())
     return {
         "vocabulary_size": vocabulary_of(load_tokenizer(tokenizer_path)).size,
         "trained": settings.path is None,

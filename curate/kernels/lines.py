@@ -105,10 +105,10 @@ def ends_with(data, start, end, tail):
     """Whether bytes start to end end with the bytes of `tail`."""
     if end - start < len(tail):
         return False
+    same = 0
     for k in range(len(tail)):
-        if data[end - len(tail) + k] != tail[k]:
-            return False
-    return True
+        same += data[end - len(tail) + k] == tail[k]
+    return same == len(tail)
 
 
 @nb.njit

@@ -163,7 +163,7 @@ def _after_implied_ends(kinds, depth, kind):
         for level in range(depth - 1, -1, -1):
             if kinds[level] >> GROUP == group:
                 return level
-            if kinds[level] & (WALL | LIST) or not kind & BLOCK and kinds[level] & BLOCK:
+            if kinds[level] & (WALL | LIST) or (not kind & BLOCK and kinds[level] & BLOCK):
                 break
     return depth
 
@@ -172,7 +172,7 @@ def _after_implied_ends(kinds, depth, kind):
 def _after_end_tag(names, kinds, depth, name, kind):
     """How many elements stay open after an end tag; `depth` where the standard ignores it."""
     for level in range(depth - 1, -1, -1):
-        if names[level] == name or kind >> GROUP == HEADING_GROUP and kinds[level] >> GROUP == HEADING_GROUP:
+        if names[level] == name or (kind >> GROUP == HEADING_GROUP and kinds[level] >> GROUP == HEADING_GROUP):
             return level
         if kinds[level] & (WALL if kind & BLOCK and not kind & WALL else BLOCK if not kind & BLOCK else 0):
             return depth
@@ -265,7 +265,7 @@ def markup_extent(data, hashes, flags, max_depth, max_attributes, max_nodes):
             elif not kind & VOID and not (closes_itself and (in_foreign or kind & FOREIGN)):
                 names[depth], kinds[depth], saved[depth] = name, kind, pending
                 tags[depth] = np.uint64(_tag_hash(data, begin, end)) if kind & FORMATTING else np.uint64(0)
-                foreign[depth] = kind & FOREIGN != 0 or in_foreign and not kind & ISLAND
+                foreign[depth] = kind & FOREIGN != 0 or (in_foreign and not kind & ISLAND)
                 depth += 1
             deepest = max(deepest, depth + pending)
         if deepest > max_depth:

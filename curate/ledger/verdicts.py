@@ -81,9 +81,9 @@ def decide(
     """
     taking_part = included(rules, held_out)
     clusters = _clusters(exact, near, taking_part)
-    tainted, guarded = _spread(contaminated & taking_part, clusters), _spread(held_out, clusters)
+    tainted, guarded = _spread(contaminated, clusters), _spread(held_out, clusters)
     representatives = np.empty(len(clusters), np.uint32)
-    choose(clusters, taking_part & ~tainted & ~guarded, num_characters, longest, representatives)
+    choose(clusters, taking_part, num_characters, longest, representatives)
 
     names = (*rules.names, *REASONS)
     code = {name: np.int16(len(rules.names) + number) for number, name in enumerate(REASONS)}

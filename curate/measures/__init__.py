@@ -43,11 +43,13 @@ def measure(texts: Sequence[str] | pa.Array | pa.ChunkedArray, families: Iterabl
     """
     array = as_text(texts)
     names = [name for name in FAMILIES if name not in NEEDING_SETTINGS] if families is None else list(families)
-    columns: dict[str, pa.ChunkedArray] = {}
+    fields: list[pa.Field] = []
+    columns: list[pa.ChunkedArray] = []
     for name in names:
         module = family(name)
         if name in NEEDING_SETTINGS:
             raise RecipeError(f"measure family {name!r} has no default settings; call curate.measures.{name}.measure(texts, settings) with your own.")
         table = module.measure(array, module.Settings())
-        columns.update(zip(table.column_names, table.columns, strict=True))
-    return pa.table(columns)
+        fields += table.schema
+        columns += table.columns
+    return pa.table(columns, schema=pa.schema(fields))

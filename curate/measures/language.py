@@ -31,14 +31,14 @@ class Settings(BaseModel):
     """How much of a document is read."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    max_characters: int = Field(1000, ge=1, description="Characters from the start of a document that are looked at.")
+    max_characters: int = Field(default=1000, ge=1, description="Characters from the start of a document that are looked at.")
 
 
 @functools.cache
 def load_model() -> Any:
     """The model, once a process (30 ms). Raises EnvironmentProblem where its file or the package is missing."""
     try:
-        import fasttext_pybind
+        import fasttext_pybind  # type: ignore[import-not-found]
     except ImportError as error:
         raise EnvironmentProblem("language identification needs the package fasttext-wheel, which cannot be imported; install it.") from error
     if not MODEL.is_file():

@@ -41,6 +41,8 @@ def examples(tokens: Tokens, settings: MaskedSettings, vocabulary: Vocabulary, s
     """Hide words. Special ids are never hidden and never put in place of a token."""
     if settings.whole_words and tokens.word_starts is None:
         raise ValueError("whole words are asked for, but the tokens come without word_starts")
+    if not len(tokens.content):
+        return Examples(tokens.ids, np.zeros(0, np.int32))
     starts = tokens.word_starts if settings.whole_words and tokens.word_starts is not None else np.ones(len(tokens.ids), np.bool_)
     states = np.column_stack([draw(seed, f"masked/{purpose}", tokens.content) for purpose in ("which", "how", "what")])
     shares = np.array([settings.chosen_fraction, settings.mask_fraction, settings.random_fraction])

@@ -9,7 +9,7 @@ import codecs
 import re
 from collections.abc import Sequence
 
-from curate.readers.records import Unusable
+from curate.readers.records import UnusableError
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -28,7 +28,7 @@ _GUESS_BYTES = 128 << 10
 
 
 def decode(data: bytes, declared: Sequence[str] = ()) -> str:
-    """The text of `data`; `declared` are Python codec names, most trusted first. Raises Unusable (`undecodable`)."""
+    """The text of `data`; `declared` are Python codec names, most trusted first. Raises UnusableError (`undecodable`)."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _strict(data[len(mark) :], [encoding])
@@ -38,14 +38,14 @@ def decode(data: bytes, declared: Sequence[str] = ()) -> str:
 
 
 def decode_page(data: bytes, labels: Sequence[str | None] = ()) -> str:
-    """The text of a web page; `labels` are charset labels from outside (HTTP). Raises Unusable (`undecodable`)."""
+    """The text of a web page; `labels` are charset labels from outside (HTTP). Raises UnusableError (`undecodable`)."""
     meta = _META.search(data[:_META_BYTES])
     known = [web_encoding(label) for label in (*labels, meta and meta[1].decode("ascii"))]
     # A page whose meta element could be read as ASCII is not UTF-16, whatever it says (HTML standard, 13.2.3.2).
     declared = [encoding for encoding in known if encoding and not encoding.startswith(("utf-16", "utf-32"))]
     try:
         return decode(data, declared)
-    except Unusable:
+    except UnusableError:
         from resiliparse.parse.encoding import detect_encoding
 
         guess = detect_encoding(data, max_len=_GUESS_BYTES)
@@ -83,4 +83,4 @@ def _strict(data: bytes, encodings: Sequence[str]) -> str:
             failed += f"{encoding}: {error.reason} at byte {error.start}; "
         except UnicodeError as error:
             failed += f"{encoding}: {type(error).__name__}; "
-    raise Unusable("undecodable", failed.removesuffix("; "))
+    raise UnusableError("undecodable", failed.removesuffix("; "))

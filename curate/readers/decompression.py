@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from curate.readers.records import Unusable
+from curate.readers.records import UnusableError
 from curate.readers.sources import Limits
 
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -29,26 +29,26 @@ class Gauge:
         self._ratio, self._max_bytes = limits.max_expansion_ratio, max_bytes
 
     def count(self, taken: int, given: int) -> None:
-        """Add to both; raises Unusable (`decompression_limit`)."""
+        """Add to both; raises UnusableError (`decompression_limit`)."""
         self.taken += taken
         self.given += given
         if self.given > self._max_bytes:
-            raise Unusable("decompression_limit", f"more than {self._max_bytes} bytes when decompressed")
+            raise UnusableError("decompression_limit", f"more than {self._max_bytes} bytes when decompressed")
         if self.given > _RATIO_FROM_BYTES and self.given > self.taken * self._ratio:
-            raise Unusable("decompression_limit", f"{self.taken} bytes became {self.given}, more than {self._ratio} to 1")
+            raise UnusableError("decompression_limit", f"{self.taken} bytes became {self.given}, more than {self._ratio} to 1")
 
 
 def compression_of(path: Path) -> str:
-    """"gzip", "zstd" or "none", told by the first bytes.
+    """ "gzip", "zstd" or "none", told by the first bytes.
 
-    Raises Unusable (`damaged`) for a file that its name calls compressed and its first bytes do not.
+    Raises UnusableError (`damaged`) for a file that its name calls compressed and its first bytes do not.
     """
     with path.open("rb") as file:
         head = file.read(4)
-    found = "gzip" if head[:2] == GZIP_MAGIC else "zstd" if head == ZSTD_MAGIC or head[1:] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F else "none"
+    found = "gzip" if head[:2] == GZIP_MAGIC else "zstd" if head == ZSTD_MAGIC or (head[1:] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F) else "none"
     named = _SUFFIXES.get(path.suffix.lower(), found)
     if head and found == "none" and named != found:
-        raise Unusable("damaged", f"named {path.suffix} but its first bytes are not those of {named}; rename it if it is plain")
+        raise UnusableError("damaged", f"named {path.suffix} but its first bytes are not those of {named}; rename it if it is plain")
     return found
 
 
@@ -62,7 +62,7 @@ def blocks(file: BinaryIO, start: int = 0) -> Iterator[bytes]:
 def decompressed(source: Iterator[bytes], compression: str, limits: Limits, max_bytes: int | None = None) -> Iterator[bytes]:
     """The decompressed bytes of a stream, in blocks; "none" passes them on.
 
-    Raises Unusable: `truncated` (cut inside a member or frame), `damaged` (not that format, a wrong checksum, bytes behind
+    Raises UnusableError: `truncated` (cut inside a member or frame), `damaged` (not that format, a wrong checksum, bytes behind
     the last member that are not zeros), `decompression_limit`.
     """
     gauge = Gauge(limits, limits.max_stream_bytes if max_bytes is None else max_bytes)
@@ -72,7 +72,7 @@ def decompressed(source: Iterator[bytes], compression: str, limits: Limits, max_
 
 
 def whole(path: Path, limits: Limits) -> bytes:
-    """A file's decompressed bytes, if they are no more than one document may have; else raises Unusable (`too_large`, …)."""
+    """A file's decompressed bytes, if they are no more than one document may have; else raises UnusableError (`too_large`, …)."""
     compression = compression_of(path)
     parts: list[bytes] = []
     size = 0
@@ -81,7 +81,7 @@ def whole(path: Path, limits: Limits) -> bytes:
             parts.append(block)
             size += len(block)
             if size > limits.max_document_bytes:
-                raise Unusable("too_large", f"more than {limits.max_document_bytes} bytes")
+                raise UnusableError("too_large", f"more than {limits.max_document_bytes} bytes")
     return b"".join(parts)
 
 
@@ -98,7 +98,7 @@ def _gunzip(source: Iterator[bytes], gauge: Gauge) -> Iterator[bytes]:
             try:
                 out = member.decompress(data, _GUNZIP_BYTES)
             except zlib.error as error:
-                raise Unusable("damaged", f"gzip member {done + 1}: {error}") from error
+                raise UnusableError("damaged", f"gzip member {done + 1}: {error}") from error
             left = member.unused_data if member.eof else member.unconsumed_tail
             gauge.count(len(data) - len(left), len(out))
             data = left
@@ -109,7 +109,7 @@ def _gunzip(source: Iterator[bytes], gauge: Gauge) -> Iterator[bytes]:
     if member is not None:
         yield from _drain(member, gauge)
         if not member.eof:
-            raise Unusable("truncated", f"the file ends inside gzip member {done + 1}")
+            raise UnusableError("truncated", f"the file ends inside gzip member {done + 1}")
 
 
 def _drain(member: "zlib._Decompress", gauge: Gauge) -> Iterator[bytes]:
@@ -132,7 +132,7 @@ def _unzstd(source: Iterator[bytes], gauge: Gauge, max_window_bytes: int) -> Ite
                 try:
                     out = frame.decompress(data)
                 except zstandard.ZstdError as error:
-                    raise Unusable("damaged", f"zstd frame {done + 1}: {error}") from error
+                    raise UnusableError("damaged", f"zstd frame {done + 1}: {error}") from error
                 left = frame.unused_data if frame.eof else b""
                 gauge.count(len(data) - len(left), len(out))
                 data = left
@@ -141,4 +141,4 @@ def _unzstd(source: Iterator[bytes], gauge: Gauge, max_window_bytes: int) -> Ite
                 if frame.eof:
                     frame, done = None, done + 1
     if frame is not None:
-        raise Unusable("truncated", f"the file ends inside zstd frame {done + 1}")
+        raise UnusableError("truncated", f"the file ends inside zstd frame {done + 1}")

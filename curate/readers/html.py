@@ -6,7 +6,7 @@ import numpy as np
 
 from curate.readers.decoding import decode_page
 from curate.readers.decompression import whole
-from curate.readers.records import Document, Ends, Records, Unusable, require_text
+from curate.readers.records import Document, Ends, Records, UnusableError, require_text
 from curate.readers.sources import Limits, SourceSettings
 
 _LIMIT_NAMES = ("", "max_html_depth", "max_html_attributes", "max_html_nodes")
@@ -17,15 +17,16 @@ def read(path: Path, start: int, end: int, settings: SourceSettings, limits: Lim
     try:
         labels = [settings.encoding] if settings.encoding else []
         yield Document(require_text(page_text(decode_page(whole(path, limits), labels), limits)), 0)
-    except Unusable as why:
-        yield why.refused(0)
+    except UnusableError as why:
+        if path.stat().st_size:  # an empty file holds no record
+            yield why.refused(0)
     return Ends(start, end)
 
 
 def page_text(page: str, limits: Limits) -> str:
     """The main content of a page as plain text with its lines and list marks kept; may be empty.
 
-    Raises Unusable (`too_complex`) before parsing if the page's depth, attributes or elements pass a limit.
+    Raises UnusableError (`too_complex`) before parsing if the page's depth, attributes or elements pass a limit.
     """
     from resiliparse.extract.html2text import extract_plain_text
 
@@ -35,7 +36,7 @@ def page_text(page: str, limits: Limits) -> str:
 
 
 def check_markup(page: str, limits: Limits) -> None:
-    """Raises Unusable (`too_complex`) if parsing the page could take long (see curate.kernels.markup)."""
+    """Raises UnusableError (`too_complex`) if parsing the page could take long (see curate.kernels.markup)."""
     from curate.kernels.markup import markup_extent, name_tables
 
     data = np.frombuffer(page.encode(), np.uint8)
@@ -43,4 +44,4 @@ def check_markup(page: str, limits: Limits) -> None:
     verdict, depth, attributes, nodes = markup_extent(data, hashes, flags, limits.max_html_depth, limits.max_html_attributes, limits.max_html_nodes)
     if verdict:
         found = ("", depth, attributes, nodes)[verdict]
-        raise Unusable("too_complex", f"at least {found} where {_LIMIT_NAMES[verdict]} is {getattr(limits, _LIMIT_NAMES[verdict])}")
+        raise UnusableError("too_complex", f"at least {found} where {_LIMIT_NAMES[verdict]} is {getattr(limits, _LIMIT_NAMES[verdict])}")

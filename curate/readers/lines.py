@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from curate.readers.decompression import blocks, compression_of, decompressed
-from curate.readers.records import Unusable
+from curate.readers.records import UnusableError
 from curate.readers.sources import Limits
 
 
@@ -20,10 +20,10 @@ class Line(NamedTuple):
     content: bytes | None
 
 
-class BrokenLines(Exception):
+class BrokenLinesError(Exception):
     """The stream broke inside the line that begins at `offset`."""
 
-    def __init__(self, offset: int, why: Unusable) -> None:
+    def __init__(self, offset: int, why: UnusableError) -> None:
         super().__init__(str(why))
         self.offset = offset
         self.why = why
@@ -32,12 +32,12 @@ class BrokenLines(Exception):
 def lines_of(path: Path, start: int, end: int, limits: Limits, max_line_bytes: int) -> Iterator[Line]:
     """Lines that start in [start, end) of a plain file; all lines of a compressed one, with decompressed offsets.
 
-    Raises BrokenLines when a compressed stream is damaged, cut or beyond a limit, after all whole lines before.
+    Raises BrokenLinesError when a compressed stream is damaged, cut or beyond a limit, after all whole lines before.
     """
     try:
         compression = compression_of(path)
-    except Unusable as why:
-        raise BrokenLines(0, why) from why
+    except UnusableError as why:
+        raise BrokenLinesError(0, why) from why
     with path.open("rb") as file:
         if compression != "none":
             yield from split_lines(decompressed(blocks(file), compression, limits), 0, max_line_bytes)
@@ -69,7 +69,7 @@ def split_lines(source: Iterator[bytes], offset: int, max_line_bytes: int) -> It
                 held.clear()
             elif pieces[-1]:
                 held.append(pieces[-1])
-    except Unusable as why:
-        raise BrokenLines(offset, why) from why
+    except UnusableError as why:
+        raise BrokenLinesError(offset, why) from why
     if size:
         yield Line(offset, offset + size, b"".join(held) if size <= max_line_bytes else None)

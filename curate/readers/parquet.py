@@ -6,7 +6,7 @@ from typing import Any
 
 from curate.errors import InputError
 from curate.readers.jsonl import identifier_of
-from curate.readers.records import Document, Ends, Records, Refused, Unusable, require_text
+from curate.readers.records import Document, Ends, Records, Refused, UnusableError, require_text
 from curate.readers.sources import Limits, SourceSettings
 
 _BATCH_BYTES = 4 << 20
@@ -24,10 +24,10 @@ def read(path: Path, start: int, end: int, settings: SourceSettings, limits: Lim
     try:
         file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
     except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
+        if isinstance(error, OSError) and error.errno:  # the machine's refusal, not the file's damage
             raise
         if path.stat().st_size:
-            yield Unusable("damaged", f"not a whole Parquet file: {_first_line(error)}").refused(0)
+            yield UnusableError("damaged", f"not a whole Parquet file: {_first_line(error)}").refused(0)
         return Ends(start, end)
     with file:
         columns = check_columns(path, file.schema_arrow, settings)
@@ -51,7 +51,7 @@ def check_columns(path: Path, schema: Any, settings: SourceSettings) -> list[str
     return list(dict.fromkeys(name for name in wanted if name and schema.get_field_index(name) >= 0))
 
 
-def num_row_groups(path: Path) -> list[int] | None:
+def row_group_bytes(path: Path) -> list[int] | None:
     """The bytes of each row group as stored, or None if the footer cannot be read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -80,13 +80,15 @@ def _read_group(file: Any, group: int, columns: list[str], settings: SourceSetti
             for text, uri, identifier in zip(values[settings.text_field], uris, identifiers, strict=True):
                 try:
                     yield _document(text, row, group, uri, identifier, limits)
-                except Unusable as why:
+                except UnusableError as why:
                     yield why.refused(row, None, group)
                 row += 1
         if row != rows:
             raise pa.ArrowInvalid(f"{row} rows where its footer promises {rows}")
     except (pa.ArrowException, OSError, ValueError) as error:
-        yield Unusable("damaged", f"row group {group} cannot be read from row {row} on: {_first_line(error)}").refused(row, None, group)
+        if isinstance(error, OSError) and error.errno:  # the machine's refusal, not the file's damage
+            raise
+        yield UnusableError("damaged", f"row group {group} cannot be read from row {row} on: {_first_line(error)}").refused(row, None, group)
 
 
 def _values(array: Any) -> list[Any]:
@@ -107,15 +109,15 @@ def _values(array: Any) -> list[Any]:
 
 def _document(text: bytes | None, row: int, group: int, uri: object, identifier: object, limits: Limits) -> Document:
     if text is None:
-        raise Unusable("no_text_field", "the text is null")
+        raise UnusableError("no_text_field", "the text is null")
     if len(text) > limits.max_document_bytes:
-        raise Unusable("too_large", f"{len(text)} bytes, more than {limits.max_document_bytes}")
+        raise UnusableError("too_large", f"{len(text)} bytes, more than {limits.max_document_bytes}")
     try:
         decoded = require_text(text.decode())
         uri = uri.decode() if isinstance(uri, bytes) else None
         identifier = identifier.decode() if isinstance(identifier, bytes) else identifier
     except UnicodeDecodeError as error:
-        raise Unusable("undecodable", f"utf-8: {error.reason} at byte {error.start}") from error
+        raise UnusableError("undecodable", f"utf-8: {error.reason} at byte {error.start}") from error
     return Document(decoded, row, group, uri, identifier_of(identifier))
 
 

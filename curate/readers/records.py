@@ -46,7 +46,7 @@ class Ends(NamedTuple):
 Records = Generator[Document | Refused, None, Ends]
 
 
-class Unusable(Exception):
+class UnusableError(Exception):
     """Why one record (or the rest of a stream) cannot become a document. Readers turn it into `Refused`."""
 
     def __init__(self, reason: str, detail: str, fate: str = QUARANTINED) -> None:
@@ -61,7 +61,7 @@ class Unusable(Exception):
 
 
 def require_text(text: str) -> str:
-    """The text, unless there is none: raises Unusable (dropped, `empty`) for nothing or only white space."""
+    """The text, unless there is none: raises UnusableError (dropped, `empty`) for nothing or only white space."""
     if not text or text.isspace():
-        raise Unusable("empty", "", DROPPED)
+        raise UnusableError("empty", "", DROPPED)
     return text

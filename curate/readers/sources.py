@@ -40,7 +40,7 @@ class SourceSettings(BaseModel):
     text_field: str = Field("text", min_length=1, description="JSON Lines key or Parquet column that holds the text")
     id_field: str | None = Field("id", description="key or column of a record's own identifier (text or integer), if it has one")
     uri_field: str | None = Field("url", description="key or column that says where a record was taken from")
-    separator: str | None = Field(None, max_length=200, description="text: a line that divides records, such as %; empty: blank lines; none: a file is a document")
+    separator: str | None = Field(None, max_length=200, description="text: a line between records, such as %; empty: blank lines; none: a file is a document")
     encoding: str | None = Field(None, description="text and HTML: what bytes are that carry no byte-order mark and are not UTF-8")
     license: str | None = Field(None, description="the licence of its documents, for the data card")
     origin: str | None = Field(None, description="where its files come from, for the data card")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from curate.readers.decoding import decode
 from curate.readers.decompression import whole
-from curate.readers.lines import BrokenLines, Line, lines_of
-from curate.readers.records import Document, Ends, Records, Refused, Unusable, require_text
+from curate.readers.lines import BrokenLinesError, Line, lines_of
+from curate.readers.records import Document, Ends, Records, Refused, UnusableError, require_text
 from curate.readers.sources import Limits, SourceSettings
 
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
@@ -22,8 +22,8 @@ def read(path: Path, start: int, end: int, settings: SourceSettings, limits: Lim
         return (yield from _read_separated(path, start, end, settings, limits))
     try:
         yield Document(require_text(decode(whole(path, limits), _declared(settings))), 0)
-    except Unusable as why:
-        if path.stat().st_size:
+    except UnusableError as why:
+        if path.stat().st_size:  # an empty file holds no record
             yield why.refused(0)
     return Ends(start, end)
 
@@ -37,7 +37,7 @@ def _read_separated(path: Path, start: int, end: int, settings: SourceSettings, 
         wide = file.read(4).startswith(_WIDE_MARKS)
     if wide:
         if start == 0:
-            yield Unusable("undecodable", "separated text must be UTF-8 or another encoding over ASCII; this file has a UTF-16 or UTF-32 mark").refused(0)
+            yield UnusableError("undecodable", "separated text must be UTF-8 or another encoding over ASCII; this file has a UTF-16 or UTF-32 mark").refused(0)
         return Ends(start, end)
     separator = (settings.separator or "").encode(settings.encoding or "utf-8")
     record = _Record()
@@ -64,7 +64,7 @@ def _read_separated(path: Path, start: int, end: int, settings: SourceSettings, 
                 record.add(line, limits)
             last = line.end
         yield from record.finished(settings, limits)
-    except BrokenLines as broken:
+    except BrokenLinesError as broken:
         yield from record.broken(broken)
         last = end
     return Ends(None, None) if first is None else Ends(first, last)
@@ -74,9 +74,12 @@ class _Record:
     """The lines of the record being read, bounded in memory."""
 
     def __init__(self) -> None:
-        self.offset = -1
         self._lines: list[bytes] = []
-        self._size = 0
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.offset, self._size = -1, 0
+        self._lines.clear()
 
     def add(self, line: Line, limits: Limits) -> None:
         if self.offset < 0:
@@ -93,12 +96,12 @@ class _Record:
             return
         try:
             if self._size > limits.max_document_bytes:
-                raise Unusable("too_large", f"{self._size} bytes, more than {limits.max_document_bytes}")
+                raise UnusableError("too_large", f"{self._size} bytes, more than {limits.max_document_bytes}")
             yield Document(require_text(decode(b"\n".join(self._lines), _declared(settings))), self.offset)
-        except Unusable as why:
+        except UnusableError as why:
             yield why.refused(self.offset)
-        self.__init__()  # type: ignore[misc]
+        self._begin_anew()
 
-    def broken(self, broken: BrokenLines) -> Iterator[Refused]:
+    def broken(self, broken: BrokenLinesError) -> Iterator[Refused]:
         """The stream ended inside this record (or inside the next one)."""
         yield broken.why.refused(self.offset if self.offset >= 0 else broken.offset)

@@ -40,7 +40,7 @@ def environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=False, finalize=_finalize, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    made.filters |= {"code": code, "count": figures.count, "size": figures.size, "bits": figures.bits}
+    made.filters |= {"code": code, "count": figures.count, "size": figures.size, "bits": figures.bits, "by_name": figures.by_name}
     made.globals["share"] = figures.share
     return made
 

@@ -22,11 +22,11 @@ from curate.errors import CorpuscleError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-ONE_THREAD = {name: "1" for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 _PR_SET_PDEATHSIG = 1
 
 
-class WorkerDied(CorpuscleError):
+class WorkerDiedError(CorpuscleError):
     """A worker was killed or crashed on the same item twice."""
 
 
@@ -41,7 +41,7 @@ class Workers:
         """Yield `function(item)` for every item, in the order they finish.
 
         An item whose worker dies (killed for memory, a crash in native code) is tried once more alone in a fresh worker;
-        a second death raises WorkerDied naming it. An exception from `function` is raised here, after the items that are
+        a second death raises WorkerDiedError naming it. An exception from `function` is raised here, after the items that are
         already running have been waited for and yielded.
         """
         suspects: list[Item] = []
@@ -92,7 +92,7 @@ class Workers:
             try:
                 return pool.submit(function, item).result()
             except BrokenProcessPool as error:
-                raise WorkerDied(
+                raise WorkerDiedError(
                     f"the worker for {name} died twice, the second time with nothing beside it (killed for memory, or a crash in native code). "
                     f"What was committed is safe; free memory or make gather.slice_bytes smaller, then run again to resume."
                 ) from error

@@ -85,8 +85,10 @@ def line_chart(
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
     """At most `most` round values that enclose [low, high], their steps 1, 2 or 5 times a power of ten."""
-    if high <= low:
-        low, high = low - 0.5, high + 0.5
+    largest = max(abs(low), abs(high))
+    if high - low <= 1e-9 * max(largest, 1e-3):
+        # Flat as far as labels can tell: float64 would give ticks that print alike.
+        low, high = low - max(0.5, 1e-6 * largest), high + max(0.5, 1e-6 * largest)
     magnitude = 10.0 ** math.floor(math.log10((high - low) / (most - 1)))
     for factor in (1, 2, 5, 10, 20):
         step = factor * magnitude

@@ -1,6 +1,15 @@
 """How numbers are written for people, the same in the report, the cards and the closing table."""
 
 import math
+from collections.abc import Mapping
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+def by_name(table: Mapping[str, Value]) -> list[tuple[str, Value]]:
+    """The entries of a table in order of name, so that equal tables read equal however they were filled."""
+    return sorted(table.items(), key=lambda entry: entry[0])
 
 
 def count(number: int) -> str:

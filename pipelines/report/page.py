@@ -7,6 +7,7 @@ is made by `charts` and the page's own style sheet, which the content policy nam
 import base64
 import hashlib
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -46,6 +47,7 @@ def render(summary: Summary, samples: Sequence[Excerpt] = ()) -> str:
         .render(
             summary=summary,
             samples=samples,
+            command=shlex.join(summary.command),
             style=Markup(style),
             policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
             total=_total(summary.sources),
@@ -64,7 +66,8 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER), autoescape=True, finalize=finalize, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"count": figures.count, "size": figures.size, "bits": figures.bits, "duration": figures.duration, "text": _text, "name": _name}
+    environment.filters |= {"count": figures.count, "size": figures.size, "bits": figures.bits, "duration": figures.duration}
+    environment.filters |= {"by_name": figures.by_name, "text": _text, "name": _name}
     environment.globals |= {
         "share": figures.share,
         "fate_bar": _fate_bar,

@@ -13,7 +13,7 @@ Phase = Callable[["Context"], list[Unit]]
 
 STAGES: dict[str, tuple[Phase, ...]] = {
     "gather": (gather.slices,),
-    "measure": (measure.families,),
+    "measure": (measure.benchmark_index, measure.families),
     "index": (index.runs, index.buckets),
     "select": (select.rules, select.held_out, select.ledger),
     "fit": (fit.tokenizer, fit.byte_counts),

@@ -1,9 +1,10 @@
 """index: sorted runs of (key, document) a part, then merged by key range into buckets. Knows nothing of rules."""
 
 from pathlib import Path
+from typing import Any
 
 from curate.dedup import exact, near
-from curate.dedup.index import num_ranges, write_buckets
+from curate.dedup.index import EXACT_RUN, NEAR_RUN, num_ranges, write_buckets
 from curate.dedup.near import NearSettings
 from curate.storage import Output, count_rows
 from pipelines.context import Context
@@ -11,11 +12,13 @@ from pipelines.parts import Part, parts
 from pipelines.units import Done, Unit
 
 VERSION = 1
+SCHEMAS = {"exact": EXACT_RUN, "near": NEAR_RUN}
 
 
 def runs(context: Context) -> list[Unit]:
     """A sorted run of content ids and, where near-duplicates are looked for, one of band keys, for every part."""
     units: list[Unit] = []
+    arguments: dict[str, Any]
     near_settings = context.recipe.dedup.near
     for part in parts(context):
         measure = part.measure_file("identity")
@@ -37,7 +40,13 @@ def buckets(context: Context) -> list[Unit]:
         entries = sum(context.journal.live[f"index/{kind}/{part.hex}"].counts["entries"] for part in parts(context))
         total = num_ranges(entries)
         for number in range(total):
-            arguments = {"runs": {part: context.run / file for part, file in files.items()}, "index": number, "total": total, "target": context.run / bucket_file(kind, number)}
+            arguments = {
+                "kind": kind,
+                "runs": {part: context.run / file for part, file in files.items()},
+                "index": number,
+                "total": total,
+                "target": context.run / bucket_file(kind, number),
+            }
             inputs = {f"{part:08x}": context.written(file) for part, file in files.items()}
             units.append(Unit(f"index/{kind}-buckets/{number:05d}", VERSION, merge_range, arguments, {"range": number, "of": total}, inputs))
     return units
@@ -67,5 +76,5 @@ def _counted(output: Output) -> Done:
     return Done([output], {"entries": count_rows(output.path)})
 
 
-def merge_range(runs: dict[int, Path], index: int, total: int, target: Path) -> Done:
-    return Done([write_buckets(runs, index, total, target)])
+def merge_range(kind: str, runs: dict[int, Path], index: int, total: int, target: Path) -> Done:
+    return Done([write_buckets(target, SCHEMAS[kind], runs, index, total)])

@@ -19,7 +19,7 @@ from pipelines.stages.select import held_out_file
 from pipelines.units import Done, Unit
 
 VERSION = 1
-SETTINGS = {"causal": CausalSettings, "masked": MaskedSettings}
+SETTINGS: dict[str, type[CausalSettings] | type[MaskedSettings]] = {"causal": CausalSettings, "masked": MaskedSettings}
 
 
 def rows(context: Context) -> list[Unit]:
@@ -69,7 +69,9 @@ def make_held_out_rows(run: Path, fitted: dict[str, str], seed: int, task: str, 
     """Rows of the documents that passed the rules when they were frozen: the clean target."""
     path = run / held_out_file(source)
     frozen = read_table(path, ["content_id", "part", "row", "passed"])
-    chosen = Selection(frozen["passed"].to_numpy(), frozen["content_id"].combine_chunks(), *(frozen[name].to_numpy().astype(np.uint32) for name in ("part", "row")))
+    chosen = Selection(
+        frozen["passed"].to_numpy(), frozen["content_id"].combine_chunks(), *(frozen[name].to_numpy().astype(np.uint32) for name in ("part", "row"))
+    )
     return _make(run, fitted, path, chosen, task, settings, seed, held_out_part(source), source, "held_out")
 
 

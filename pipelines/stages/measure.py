@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from curate.contamination.benchmark import BenchmarkSettings
-from curate.contamination.index import IndexSettings, index_key, write_index
 from curate.contamination.index import VERSION as INDEX_VERSION
+from curate.contamination.index import IndexSettings, index_key, write_index
 from curate.documents import as_text
 from curate.errors import AccountingError
 from curate.measures import FAMILIES
-from curate.rules import families as families_of_rules
+from curate.rules.verdicts import families as families_of_rules
 from curate.storage import read_table, write_table
 from pipelines.context import Context
 from pipelines.parts import parts

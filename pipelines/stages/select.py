@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.contamination.held_out import HeldOutPart, HeldOutSettings, select_held_out, write_held_out
-from curate.rules import families as families_of_rules
-from curate.rules import judge, outcomes
 from curate.rules.settings import RuleSettings
+from curate.rules.verdicts import families as families_of_rules
+from curate.rules.verdicts import judge, outcomes
 from curate.storage import read_table, write_table
 from pipelines.context import Context
-from pipelines.parts import Part, parts
+from pipelines.parts import parts
 from pipelines.stages.decide import decide_run
 from pipelines.stages.index import bucket_file, kinds
 from pipelines.stages.measure import BENCHMARK_INDEX
@@ -36,7 +36,9 @@ def rules(context: Context) -> list[Unit]:
     for part in parts(context):
         files = {family: part.measure_file(family) for family in ["identity", *needed] if family != "identity" or "identity" not in needed}
         arguments = {"measures": {family: context.run / file for family, file in files.items()}, "settings": settings, "target": context.run / part.rules_file}
-        units.append(Unit(f"select/rules/{part.hex}", RULES_VERSION, judge_part, arguments, settings, {family: context.written(file) for family, file in files.items()}))
+        units.append(
+            Unit(f"select/rules/{part.hex}", RULES_VERSION, judge_part, arguments, settings, {family: context.written(file) for family, file in files.items()})
+        )
     return units
 
 
@@ -99,7 +101,9 @@ def judge_part(measures: dict[str, Path], settings: dict[str, Any], target: Path
     frame = pl.concat([frame for frame in frames if isinstance(frame, pl.DataFrame)], how="horizontal")
     reasons = pa.array(judge(frame, chosen).to_list(), pa.string()).dictionary_encode()
     occurring = sorted(reason for reason in reasons.dictionary.to_pylist())
-    coded = pa.DictionaryArray.from_arrays(pc.index_in(reasons.cast(pa.string()), pa.array(occurring, pa.string())).cast(pa.int16()), pa.array(occurring, pa.string()))
+    coded = pa.DictionaryArray.from_arrays(
+        pc.index_in(reasons.cast(pa.string()), pa.array(occurring, pa.string())).cast(pa.int16()), pa.array(occurring, pa.string())
+    )
     output = write_table(target, pa.table([coded], schema=VERDICT))
     return Done([output], {"rules": outcomes(frame, chosen)})
 
@@ -117,6 +121,6 @@ def freeze_source(source: str, files: list[tuple[int, Path, Path, Path]], settin
                 passed = pc.is_null(read_table(verdicts)["reason"].combine_chunks()).to_numpy(zero_copy_only=False)
                 yield HeldOutPart(part, documents, rows, ids.take(pa.array(rows)), passed[rows])
 
-    output = write_held_out(target, selected())
+    output = write_held_out(target, list(selected()))
     passed = read_table(target, ["passed"])["passed"]
     return Done([output], {"documents": len(passed), "passed": pc.sum(passed).as_py() or 0})

@@ -30,3 +30,8 @@ def test_fractions_are_uniform_in_0_to_1() -> None:
 
 def test_generators_of_different_ids_differ() -> None:
     assert generator(1, "mask", 1).random() != pytest.approx(generator(1, "mask", 2).random())
+
+
+def test_no_rows_draw_nothing() -> None:
+    assert draw(1, "p", np.zeros((0, 2), np.uint64)).size == 0
+    assert fractions(1, "p", np.zeros(0, np.uint64)).size == 0

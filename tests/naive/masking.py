@@ -18,7 +18,7 @@ def pieces(text, kinds):
 def kind(character):
     """What Python's own Unicode tables say a character is: 1 letter, 2 number, 3 white space, 0 anything else."""
     category = unicodedata.category(character)[0]
-    return 3 if character.isspace() and category != "C" or character in "\t\n\v\f\r\x85" else {"L": 1, "N": 2}.get(category, 0)
+    return 3 if (character.isspace() and category != "C") or character in "\t\n\v\f\r\x85" else {"L": 1, "N": 2}.get(category, 0)
 
 
 def hide(ids, starts, content, seed, shares, mask, ordinary, special):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from curate.errors import InputError
-from pipelines.executors.local import WorkerDied, Workers
+from pipelines.executors.local import WorkerDiedError, Workers
 
 
 def double(value: int) -> int:
@@ -50,9 +50,9 @@ def test_every_item_comes_back_once_and_workers_keep_to_one_thread() -> None:
 def test_an_error_in_the_function_is_raised_after_what_was_running_is_yielded() -> None:
     workers = Workers(2)
     seen = []
+    results = workers.map(fail_on_three, [1, 2, 3], str)
     with pytest.raises(InputError, match="three"):
-        for result in workers.map(fail_on_three, [1, 2, 3], str):
-            seen.append(result)
+        seen.extend(results)
     workers.stop()
     assert sorted(seen) == [1, 2]
 
@@ -65,7 +65,7 @@ def test_an_item_whose_worker_was_killed_is_tried_again_alone(tmp_path: Path) ->
 
 def test_an_item_that_kills_its_worker_twice_is_named() -> None:
     workers = Workers(1)
-    with pytest.raises(WorkerDied, match="item 7"):
+    with pytest.raises(WorkerDiedError, match="item 7"):
         list(workers.map(die, [7], lambda item: f"item {item}"))
     workers.stop()
 

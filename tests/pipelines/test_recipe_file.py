@@ -22,7 +22,18 @@ def test_broken_yaml_is_reported_with_its_line() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("no", "no"), ("on", "on"), ("true", True), ("1e-3", 1e-3), ("1.5", 1.5), ("3", 3), ("null", None), ("", None), ("2024-01-01", "2024-01-01"), ("[1, a]", [1, "a"])],
+    [
+        ("no", "no"),
+        ("on", "on"),
+        ("true", True),
+        ("1e-3", 1e-3),
+        ("1.5", 1.5),
+        ("3", 3),
+        ("null", None),
+        ("", None),
+        ("2024-01-01", "2024-01-01"),
+        ("[1, a]", [1, "a"]),
+    ],
 )
 def test_scalars_mean_what_they_look_like(text: str, value: object) -> None:
     assert scalar(text) == value

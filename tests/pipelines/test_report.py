@@ -57,7 +57,17 @@ def test_equal_summaries_give_equal_pages() -> None:
 def test_the_page_tells_everything_and_problems_come_first() -> None:
     summary = example.summary()
     page = Page(render(summary))
-    for told in [summary.recipe, " ".join(summary.command), "1,108", "4f1c09aa:14", "https://example.org/quiz.html", "gsm8k/test/17", "and 34 more", "2.310", "98.4%"]:
+    for told in [
+        summary.recipe,
+        " ".join(summary.command),
+        "1,108",
+        "4f1c09aa:14",
+        "https://example.org/quiz.html",
+        "gsm8k/test/17",
+        "and 34 more",
+        "2.310",
+        "98.4%",
+    ]:
         assert told in page.text, told
     for source in summary.sources:
         for reason, number in [*source.dropped.items(), *source.quarantined.items()]:
@@ -73,6 +83,11 @@ def test_every_contaminated_item_is_listed_with_its_documents() -> None:
         assert item.id in page.text
         for document in item.documents:
             assert document.id in page.text
+
+
+def test_the_command_can_be_pasted_into_a_shell() -> None:
+    command = ("corpuscle", "run", "my recipe.yaml", "--set", "a=$b")
+    assert "corpuscle run 'my recipe.yaml' --set 'a=$b'" in Page(render(replace(example.summary(), command=command))).text
 
 
 def test_failed_gates_head_the_page() -> None:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from curate.errors import AccountingError
-from pipelines.problems import problems
+from pipelines.problems import GateSettings, problems
 from pipelines.summary import Bits, Cluster, DocumentRef, FunnelStep, Pattern, Problem, Rule, Source, Summary, check_sums, from_json, funnel, timed, to_json
 from tests.pipelines import example
 
@@ -19,7 +19,7 @@ def with_source(**changes: object) -> Summary:
 
 
 def texts(summary: Summary, severity: str, **limits: float) -> list[str]:
-    return [problem.text for problem in problems(summary, **limits) if problem.severity == severity]
+    return [problem.text for problem in problems(summary, GateSettings(**limits)) if problem.severity == severity]
 
 
 def test_a_summary_survives_json() -> None:
@@ -30,7 +30,7 @@ def test_a_summary_survives_json() -> None:
 
 def test_json_does_not_depend_on_the_order_in_which_reasons_were_counted() -> None:
     source = example.summary().sources[0]
-    turned = with_source(dropped=dict(reversed(source.dropped.items())))
+    turned = with_source(dropped=dict(reversed(list(source.dropped.items()))))
     assert list(turned.sources[0].dropped) != list(source.dropped)
     assert to_json(turned) == to_json(example.summary())
 
@@ -62,7 +62,7 @@ def test_sums_that_add_up_pass() -> None:
     [{"num_records": 413}, {"num_kept": 196}, {"num_held_out": 13}, {"dropped": {"exact_duplicate": 200}}, {"quarantined": {}}],
 )
 def test_a_record_that_disappears_is_an_error_naming_the_source(changes: dict[str, object]) -> None:
-    with pytest.raises(AccountingError, match="'web'.*records went in"):
+    with pytest.raises(AccountingError, match=r"'web'.*records went in"):
         check_sums(with_source(**changes))
 
 
@@ -93,10 +93,9 @@ def test_too_many_quarantined_records_fail_a_gate_and_their_source_is_warned_of(
     check_sums(summary)
     found = problems(summary)
     assert found[0].gate == "quarantined_share"
-    assert "89 of 1191" not in found[0].text
     assert "87 of 1191 records (7.3%)" in found[0].text
     assert any("Source web" in text and "most often as damaged" in text for text in texts(summary, "warning"))
-    assert not [problem for problem in problems(summary, max_quarantined_fraction=0.5) if problem.gate]
+    assert not [problem for problem in problems(summary, GateSettings(max_quarantined_fraction=0.5)) if problem.gate]
 
 
 def test_exactly_the_allowed_share_of_quarantined_records_passes() -> None:

@@ -1,6 +1,6 @@
 """Kill runs and compare folders.
 
-    python -m tests.torture.harness RECIPE RUN LINES    run until LINES journal lines were appended, then die by SIGKILL
+python -m tests.torture.harness RECIPE RUN LINES    run until LINES journal lines were appended, then die by SIGKILL
 """
 
 import os

@@ -42,7 +42,16 @@ def pack(texts: Sequence[Sequence[int]], context: int) -> tuple[NDArray[np.int64
 
 
 def write_shard(
-    path: Path, texts: Sequence[Sequence[int]], *, source: str, task: str = "causal", split: str = "train", context: int = 32, vocabulary_size: int = 64, part: str = "00000000", **changes: Any
+    path: Path,
+    texts: Sequence[Sequence[int]],
+    *,
+    source: str,
+    task: str = "causal",
+    split: str = "train",
+    context: int = 32,
+    vocabulary_size: int = 64,
+    part: str = "00000000",
+    **changes: Any,
 ) -> Path:
     """Write one shard as manufacture would: uncompressed, 1,024 rows a batch, one metadata key. Each token stands for `token_bytes` bytes."""
     rows, segments = pack(texts, context)
@@ -54,7 +63,11 @@ def write_shard(
         ids = np.where(hidden, MASK, rows)
     number = int(part, 16)
     entries = [[{"part": number, "document": d, "start": s, "length": n} for d, s, n in row] for row in segments]
-    columns = {"input_ids": pa.FixedSizeListArray.from_arrays(pa.array(ids.reshape(-1).astype(np.uint16)), context), **columns, "segments": pa.array(entries, pa.list_(SEGMENT))}
+    columns = {
+        "input_ids": pa.FixedSizeListArray.from_arrays(pa.array(ids.reshape(-1).astype(np.uint16)), context),
+        **columns,
+        "segments": pa.array(entries, pa.list_(SEGMENT)),
+    }
     metadata = {
         "task": task, "part": part, "source": source, "split": split, "context_length": context, "vocabulary_size": vocabulary_size,
         "pad": PAD, "bos": BOS, "eos": EOS, "mask": MASK, "num_rows": len(rows), "num_documents": len(texts), "num_tokens": sum(map(len, texts)),

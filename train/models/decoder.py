@@ -27,7 +27,7 @@ class Attention(nn.Module):
 
         query, key = rotate(heads(self.q_proj(x)), cosines, sines), rotate(heads(self.k_proj(x)), cosines, sines)
         out = attend(query, key, heads(self.v_proj(x)), bias)
-        return self.o_proj(out.transpose(1, 2).reshape(x.shape))  # type: ignore[no-any-return]
+        return self.o_proj(out.transpose(1, 2).reshape(x.shape))
 
 
 class Mlp(nn.Module):
@@ -38,7 +38,7 @@ class Mlp(nn.Module):
         self.down_proj = nn.Linear(intermediate, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))  # type: ignore[no-any-return]
+        return self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
 
 
 class Block(nn.Module):
@@ -52,7 +52,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, cosines: Tensor, sines: Tensor, bias: Tensor) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), cosines, sines, bias)
-        return x + self.mlp(self.post_attention_layernorm(x))  # type: ignore[no-any-return]
+        return x + self.mlp(self.post_attention_layernorm(x))
 
 
 class Trunk(nn.Module):
@@ -83,7 +83,7 @@ class Decoder(nn.Module):
         x = self.model.embed_tokens(input_ids)
         for layer in self.model.layers:
             x = layer(x, cosines, sines, bias)
-        return self.model.norm(x)  # type: ignore[no-any-return]
+        return self.model.norm(x)
 
     def features(self, hidden: Tensor) -> Tensor:
         """What the output matrix is multiplied with, for chosen hidden states (n, width)."""

@@ -14,8 +14,12 @@ class Dimensions(BaseModel):
     hidden_size: int = Field(ge=2, description="Width of the residual stream.")
     num_layers: int = Field(ge=1, description="Number of blocks.")
     num_heads: int = Field(ge=1, description="Query heads; must divide the width, the width of a head must be even.")
-    num_key_value_heads: int | None = Field(default=None, ge=1, description="Shared key and value heads of a decoder (Ainslie et al. 2023); none: as many as query heads.")
-    intermediate_size: int | None = Field(default=None, ge=1, description="Width inside a block's MLP; none: 8/3 of the width for a decoder (rounded up to 32), 4 times for an encoder.")
+    num_key_value_heads: int | None = Field(
+        default=None, ge=1, description="Shared key and value heads of a decoder (Ainslie et al. 2023); none: as many as query heads."
+    )
+    intermediate_size: int | None = Field(
+        default=None, ge=1, description="Width inside a block's MLP; none: 8/3 of the width for a decoder (rounded up to 32), 4 times for an encoder."
+    )
     tie_embeddings: bool = Field(default=True, description="Whether a decoder's output matrix is its input embedding. An encoder's always is.")
 
     @model_validator(mode="after")
@@ -47,7 +51,7 @@ class ModelConfig(BaseModel):
     pad: int
     bos: int
     eos: int
-    mask: int | None
+    mask: int
 
     @property
     def num_key_value_heads(self) -> int:

@@ -26,7 +26,7 @@ class Embeddings(nn.Module):
 
     def forward(self, input_ids: Tensor, position_ids: Tensor) -> Tensor:
         x = self.word_embeddings(input_ids) + self.token_type_embeddings.weight[0] + self.position_embeddings(position_ids)
-        return self.LayerNorm(x)  # type: ignore[no-any-return]
+        return self.LayerNorm(x)
 
 
 class Heads(nn.Module):
@@ -51,7 +51,7 @@ class Output(nn.Module):
         self.LayerNorm = nn.LayerNorm(width, NORM_EPSILON)
 
     def forward(self, x: Tensor, residual: Tensor) -> Tensor:
-        return self.LayerNorm(self.dense(x) + residual)  # type: ignore[no-any-return]
+        return self.LayerNorm(self.dense(x) + residual)
 
 
 class Attention(nn.Module):
@@ -61,7 +61,7 @@ class Attention(nn.Module):
         self.output = Output(width, width)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        return self.output(self.self(x, bias), x)  # type: ignore[no-any-return]
+        return self.output(self.self(x, bias), x)
 
 
 class Intermediate(nn.Module):
@@ -83,7 +83,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         x = self.attention(x, bias)
-        return self.output(self.intermediate(x), x)  # type: ignore[no-any-return]
+        return self.output(self.intermediate(x), x)
 
 
 class Layers(nn.Module):
@@ -106,7 +106,7 @@ class Transform(nn.Module):
         self.LayerNorm = nn.LayerNorm(width, NORM_EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.LayerNorm(functional.gelu(self.dense(x)))  # type: ignore[no-any-return]
+        return self.LayerNorm(functional.gelu(self.dense(x)))
 
 
 class Predictions(nn.Module):
@@ -141,11 +141,11 @@ class Encoder(nn.Module):
         x = self.bert.embeddings(input_ids, position_ids)
         for layer in self.bert.encoder.layer:
             x = layer(x, bias)
-        return x  # type: ignore[no-any-return]
+        return x
 
     def features(self, hidden: Tensor) -> Tensor:
         """What the output matrix is multiplied with, for chosen hidden states (n, width)."""
-        return self.cls.predictions.transform(hidden)  # type: ignore[no-any-return]
+        return self.cls.predictions.transform(hidden)
 
     @property
     def output_weight(self) -> Tensor:

@@ -22,7 +22,7 @@ ARITHMETIC = [
 CODE = [
     'def rotate_vowels(text: str) -> str:\n    """Replace each vowel by the vowel that follows it in the alphabet, and u by a.\n'
     "    Letters other than vowels stay where they are.\n    >>> rotate_vowels('audio')\n    'eaoou'\n    >>> rotate_vowels('')\n    ''\n    \"\"\"\n",
-    "from typing import List\n\n\ndef widest_gap(heights: List[int]) -> int:\n    \"\"\" Given the heights of fence posts from left to right, return the largest"
+    'from typing import List\n\n\ndef widest_gap(heights: List[int]) -> int:\n    """ Given the heights of fence posts from left to right, return the largest'
     ' distance between two\n    neighbouring posts of equal height, or -1.\n    >>> widest_gap([3, 1, 3, 3])\n    2\n    """\n',
 ]
 SHORT = ["Which river flows through the old town of Bern?", "What is the boiling point of pure ethanol, in kelvin?"]

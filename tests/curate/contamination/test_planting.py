@@ -8,11 +8,34 @@ from pathlib import Path
 import pytest
 
 from curate.contamination.index import Index
-from curate.contamination.verdict import ContaminationSettings
+from curate.contamination.verdict import ContaminationSettings, contaminating
+from curate.documents import as_text
+from curate.measures.benchmarks import find_hits
 from tests.curate.contamination.items import ARITHMETIC, CODE, SHORT, TOO_SHORT, flagged, index_of
 
 _PLANTED = [*ARITHMETIC, *CODE, *SHORT]
-_FILLER = "the of and river stone window market light answer paper slowly under seven garden north because morning letter wheel small".split()
+_FILLER = [
+    "the",
+    "of",
+    "and",
+    "river",
+    "stone",
+    "window",
+    "market",
+    "light",
+    "answer",
+    "paper",
+    "slowly",
+    "under",
+    "seven",
+    "garden",
+    "north",
+    "because",
+    "morning",
+    "letter",
+    "wheel",
+    "small",
+]
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +78,6 @@ def test_a_planted_item_is_found_in_a_page_of_5000_words(index: Index, way: str,
 
 def test_every_item_planted_in_one_page_is_reported(index: Index) -> None:
     page = " ".join(f"{' '.join(_page(50, number))} {text}" for number, text in enumerate(_PLANTED))
-    from curate.documents import as_text
-    from curate.measures.benchmarks import find_hits
-
     (hits,) = find_hits(as_text([page]), index.table)["hits"].to_pylist()
     found = {index.items["item_id"][hit["item"]].as_py() for hit in hits}
     assert found == {f"quiz/{number}" for number in range(len(_PLANTED))}
@@ -103,7 +123,7 @@ def test_an_item_with_one_word_changed_is_still_found(index: Index) -> None:
 
 def test_of_items_from_one_template_only_those_in_the_page_are_contaminated(tmp_path: Path) -> None:
     """Twelve questions differ in names and numbers; the words they share are evidence for none."""
-    names = "Ana Bo Cy Dee Eli Fay Gus Hal Ida Jon Kay Lou".split()
+    names = ["Ana", "Bo", "Cy", "Dee", "Eli", "Fay", "Gus", "Hal", "Ida", "Jon", "Kay", "Lou"]
     texts = [
         f"{name} plants {number + 3} rows of beans with {number * 2 + 5} beans in each row of the garden behind the old house by the lake."
         f" Crows eat {number + 1} beans out of every row before the first rain of the spring comes down. How many beans are left for {name} to grow?"
@@ -112,10 +132,6 @@ def test_of_items_from_one_template_only_those_in_the_page_are_contaminated(tmp_
     index = index_of(tmp_path, texts)
     instance = texts[0].replace("Ana", "Zoe").replace("3 rows", "90 rows").replace("5 beans", "77 beans").replace("eat 1 beans", "eat 41 beans")
     assert flagged(index, [*texts, instance]) == [True] * 12 + [False]
-    from curate.contamination.verdict import contaminating
-    from curate.documents import as_text
-    from curate.measures.benchmarks import find_hits
-
     hits = find_hits(as_text([texts[4]]), index.table)["hits"].combine_chunks()
     enough = contaminating(hits, index.items, ContaminationSettings())
     assert [hit["item"] for hit, counts in zip(hits.to_pylist()[0], enough, strict=True) if counts] == [4]

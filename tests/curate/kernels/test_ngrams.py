@@ -102,6 +102,14 @@ def _plain_mix(value: int) -> int:
     return value ^ value >> 32
 
 
+@pytest.mark.parametrize("n", range(SHORTEST, LONGEST + 1))
+def test_no_ngram_reaches_from_one_document_into_the_next(n: int) -> None:
+    item = list(range(50, 50 + n))
+    longer = list(range(50, 50 + LONGEST + 5))
+    documents = [document for cut in range(1, n) for document in (item[:cut], item[cut:])]
+    assert _hits(documents, _table([item, longer])) == [[]] * len(documents)
+
+
 def test_hashes_of_ngrams_are_what_they_were() -> None:
     """Golden values: an index written by one release is read by the next."""
     data, offsets = text_buffers(as_text(["one two three four five six seven eight nine"]))

@@ -38,7 +38,9 @@ def test_sets_are_the_connected_components_whatever_the_order_of_pairs(pairs: li
 
 
 @settings(deadline=None)
-@given(PAIRS, st.lists(st.booleans(), min_size=30, max_size=30), st.lists(st.integers(0, 5), min_size=30, max_size=30), st.sampled_from(["longest", "earliest"]))
+@given(
+    PAIRS, st.lists(st.booleans(), min_size=30, max_size=30), st.lists(st.integers(0, 5), min_size=30, max_size=30), st.sampled_from(["longest", "earliest"])
+)
 def test_the_representative_is_the_one_the_policy_names(pairs: list[tuple[int, int]], eligible: list[bool], lengths: list[int], policy: str) -> None:
     parents, _ = united(pairs)
     chosen = np.empty_like(parents)

@@ -1,5 +1,6 @@
 import sys
 import unicodedata
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,7 @@ from tests.naive import words as naive
 def hashes(texts: list[str]) -> list[list[int]]:
     data, offsets = text_buffers(pa.array(texts, pa.large_string()))
     found, bounds = hash_words(data, offsets, word_tables())
-    return [found[start:end].tolist() for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [found[start:end].tolist() for start, end in pairwise(bounds)]
 
 
 @settings(max_examples=300, deadline=None)

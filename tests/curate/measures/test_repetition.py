@@ -20,7 +20,7 @@ def measured(texts: list[str]) -> list[dict[str, int]]:
     return rows
 
 
-@settings(deadline=None)  # the first call compiles
+@settings(max_examples=300, deadline=None)  # the first call compiles
 @given(TEXTS)
 def test_agrees_with_the_plain_twin_on_any_text(texts: list[str]) -> None:
     assert measured(texts) == [naive.measure_repetition(text) for text in texts]
@@ -53,6 +53,6 @@ def test_a_duplicate_ngram_is_skipped_whole_before_the_next_is_looked_for() -> N
 def test_a_million_equal_words_and_a_megabyte_without_white_space_take_linear_time() -> None:
     words, block, chinese = measured(["ab " * 1_000_000, "x" * 1_000_000, "中" * 333_333])
     assert words["num_top_2_gram_characters"] == 5 * 999_999
-    assert words["num_duplicate_10_gram_characters"] == 2 * (1_000_000 - 1) // 10 * 10
+    assert words["num_duplicate_10_gram_characters"] == 20 * 99_999  # the first n-gram is new, then every ten words are one met before
     assert block["num_top_2_gram_characters"] == 0
     assert chinese["num_top_3_gram_characters"] == 5 * 333_331

@@ -59,9 +59,9 @@ def test_texts_may_come_as_a_list_or_as_an_arrow_column() -> None:
 
 
 def test_options_out_of_range_are_refused_by_name() -> None:
-    with pytest.raises(RecipeError, match="num_perm.*found 0"):
+    with pytest.raises(RecipeError, match=r"num_perm.*found 0"):
         curate.signatures(["a"], num_perm=0)
-    with pytest.raises(RecipeError, match="shingle_words.*found 33"):
+    with pytest.raises(RecipeError, match=r"shingle_words.*found 33"):
         curate.shingle_hashes("a", shingle_words=33)
     with pytest.raises(ValidationError):
         signature.Settings(seed=-1)

@@ -1,0 +1,139 @@
+"""One slice gathered: its records streamed into a document part and a quarantine part, and counted."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from curate.documents import DOCUMENTS, REFUSED
+from curate.errors import AccountingError, DamageError, InputError
+from curate.gather.slices import Range, Slice
+from curate.readers import Document, Ends, Limits, Refused, SourceSettings, read
+from curate.readers.records import DROPPED
+from curate.storage import Output, publish, write_batches
+
+_MAX_BATCH_DOCUMENTS = 1024
+_MAX_BATCH_CHARACTERS = 4 << 20  # mostly 4 to 8 MB
+_MAX_BATCH_REFUSED = 8192
+
+
+@dataclass(frozen=True)
+class GatherCounts:
+    """What became of a slice's records: records == documents + dropped + quarantined. `ends`: of each range in turn."""
+
+    records: int
+    documents: int
+    dropped: dict[str, int]
+    quarantined: dict[str, int]
+    ends: list[tuple[Range, Ends]]
+    outputs: tuple[Output, Output]
+
+
+@dataclass
+class _Tally:
+    """Counts and half-filled batches while a slice is read."""
+
+    records: int = 0
+    documents: int = 0
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    ends: list[tuple[Range, Ends]] = field(default_factory=list)
+
+
+def gather(slice_: Slice, settings: SourceSettings, limits: Limits, root: Path, documents_path: Path, quarantine_path: Path) -> GatherCounts:
+    """Read a slice's ranges in order and write both parts; memory does not grow with the slice.
+
+    Raises InputError where a file is missing or unreadable, EnvironmentProblem where the machine refuses to write,
+    AccountingError if the sums do not agree with the rows written.
+    """
+    tally = _Tally()
+    refused_output: list[Output] = []
+    paths = list(dict.fromkeys(one.path for one in slice_.ranges))
+
+    def write(attempt: Path) -> None:
+        with attempt.open("wb") as file, pa.ipc.new_file(file, DOCUMENTS, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+            batches = _sorted_out(slice_, settings, limits, root, tally, paths, writer.write_batch)
+            refused_output.append(write_batches(quarantine_path, REFUSED, batches))
+        _check_rows(attempt, tally.documents, documents_path)
+
+    documents_output = publish(documents_path, write)
+    dropped = {reason: count for (fate, reason), count in sorted(tally.refused.items()) if fate == DROPPED}
+    quarantined = {reason: count for (fate, reason), count in sorted(tally.refused.items()) if fate != DROPPED}
+    return GatherCounts(tally.records, tally.documents, dropped, quarantined, tally.ends, (documents_output, refused_output[0]))
+
+
+def _sorted_out(
+    slice_: Slice, settings: SourceSettings, limits: Limits, root: Path, tally: _Tally, paths: list[str], write_documents: Callable[[pa.RecordBatch], None]
+) -> Iterator[pa.RecordBatch]:
+    """Batches of the refused records; batches of documents are written on the way."""
+    documents: list[tuple[int, Document]] = []
+    refused: list[tuple[str, Refused]] = []
+    held = 0
+    for number, record in _records(slice_, settings, limits, root, tally, paths):
+        tally.records += 1
+        if isinstance(record, Refused):
+            tally.refused[record.fate, record.reason] += 1
+            refused.append((paths[number], record))
+            if len(refused) >= _MAX_BATCH_REFUSED:
+                yield _refused_batch(refused)
+                refused.clear()
+            continue
+        documents.append((number, record))
+        held += len(record.text)
+        if len(documents) >= _MAX_BATCH_DOCUMENTS or held >= _MAX_BATCH_CHARACTERS:
+            write_documents(_document_batch(documents, paths))
+            tally.documents += len(documents)
+            documents.clear()
+            held = 0
+    if documents:
+        write_documents(_document_batch(documents, paths))
+        tally.documents += len(documents)
+    if refused:
+        yield _refused_batch(refused)
+    if tally.records != tally.documents + sum(tally.refused.values()):
+        raise AccountingError(f"part {slice_.part:08x}: {tally.records} records were read, {tally.documents} kept and {sum(tally.refused.values())} refused")
+
+
+def _records(slice_: Slice, settings: SourceSettings, limits: Limits, root: Path, tally: _Tally, paths: list[str]) -> Iterator[tuple[int, Document | Refused]]:
+    """All records of all ranges, each with its path's number."""
+    numbers = {path: number for number, path in enumerate(paths)}
+    for one in slice_.ranges:
+        found = read(one.format, root / one.path, one.start, one.end, settings, limits)
+        while True:
+            try:
+                record = next(found)
+            except StopIteration as stop:
+                tally.ends.append((one, stop.value))
+                break
+            except OSError as error:  # of reading; left alone it would be taken for one of writing
+                why = error.strerror or error
+                raise InputError(f"{root / one.path} cannot be read ({why}); nothing of its slice was published. Give access, then run again.") from error
+            yield numbers[one.path], record
+
+
+def _document_batch(documents: list[tuple[int, Document]], paths: list[str]) -> pa.RecordBatch:
+    """All batches of a part share one dictionary of paths: an IPC file cannot replace it."""
+    records = [record for _, record in documents]
+    columns: list[Any] = [
+        pa.array([record.text for record in records], pa.large_string()),
+        pa.DictionaryArray.from_arrays(pa.array([number for number, _ in documents], pa.int32()), pa.array(paths, pa.string())),
+        pa.array([record.offset for record in records], pa.int64()),
+        pa.array([record.row_group for record in records], pa.int32()),
+        pa.array([record.uri for record in records], pa.string()),
+        pa.array([record.identifier for record in records], pa.string()),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=DOCUMENTS)
+
+
+def _refused_batch(refused: list[tuple[str, Refused]]) -> pa.RecordBatch:
+    rows = [{"path": path, **record._asdict()} for path, record in refused]
+    return pa.RecordBatch.from_pylist(rows, schema=REFUSED)
+
+
+def _check_rows(attempt: Path, written: int, path: Path) -> None:
+    with pa.memory_map(str(attempt)) as source:
+        found = pa.ipc.open_file(source).count_rows()
+    if found != written:
+        raise DamageError(f"{path}: {written} documents were written but its footer counts {found}; nothing was published")

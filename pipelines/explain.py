@@ -1,0 +1,197 @@
+"""Why is this document in the corpus, or not? Which documents is this row made of? Answers from files, recomputing no text."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.contamination.index import read_index
+from curate.errors import InputError
+from curate.ledger.files import cluster_members
+from curate.ledger.files import explain as ledger_entry
+from curate.rules.verdicts import explain as rule_verdicts
+from curate.rules.verdicts import families
+from curate.storage import read_table
+from pipelines.context import Context
+from pipelines.parts import Part, parts
+from pipelines.stages.measure import BENCHMARK_INDEX
+
+MAX_MATCHES = 20
+PLACE = ["path", "offset", "row_group", "uri", "identifier"]
+UNSHOWN = ("signature", "benchmarks")  # families whose columns are not one number a document
+
+
+def explain_document(context: Context, query: str) -> dict[str, Any]:
+    """Everything about one document; or the places of several that the query fits; or of a record that never became one.
+
+    query: part:row, a content id (32 hex digits), a URI, the record's own id, or path[:offset]. Raises InputError where
+    nothing of the run fits.
+    """
+    found = list(_matches(context, query))
+    if len(found) == 1:
+        return _explained(context, *found[0])
+    if found:
+        return {
+            "query": query,
+            "matches": [{"document": f"{part.hex}:{row}", **_place(context, part, row)} for part, row in found],
+            "more": len(found) == MAX_MATCHES,
+        }
+    if refused := _refused(context, query):
+        return {"query": query, "refused": refused}
+    raise InputError(
+        f"no document or record of this run fits {query!r}; give part:row as in the report, a content id, a URI, the record's own id, or path[:offset]"
+    )
+
+
+def explain_row(context: Context, query: str) -> dict[str, Any]:
+    """The documents and token ranges of one row of a shard. query: SHARD:ROW. Raises InputError where there is no such row."""
+    from curate.shards.reader import gather_rows, open_shard
+
+    path_text, _, row_text = query.rpartition(":")
+    path = next((path for path in (Path(path_text), context.run / path_text) if path.is_file()), None)
+    if path is None or not row_text.isdigit():
+        raise InputError(f"--row {query}: give SHARD:ROW, such as shards/causal/data/train-0a1b2c3d.arrow:7; the shard's path may be relative to the run")
+    shard = open_shard(path)
+    if int(row_text) >= shard.num_rows:
+        raise InputError(f"--row {query}: the shard has {shard.num_rows} rows, counted from 0")
+    segments = gather_rows(shard, [int(row_text)]).segments
+    by_id = {part.id: part for part in parts(context)}
+    made_of = [
+        {"document": f"{part:08x}:{document}", "tokens": [int(start), int(start + length)], **_place(context, by_id[int(part)], int(document))}
+        for part, document, start, length in zip(*(column.tolist() for column in segments), strict=True)
+    ]
+    return {"shard": path.name, "row": int(row_text), "source": shard.metadata["source"], "task": shard.metadata["task"], "documents": made_of}
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """An answer for people."""
+    if "matches" in found:
+        lines = [f"{item['document']}  {item['path']} at {item['offset']}" + (f"  {item['uri']}" if item["uri"] else "") for item in found["matches"]]
+        return f"{len(lines)}{' or more' if found['more'] else ''} documents fit; give one of them as part:row:\n" + "\n".join(lines)
+    if "refused" in found:
+        return "\n".join(
+            f"{item['path']} at {item['offset']}: {item['fate']}, {item['reason']}" + (f" ({item['detail']})" if item["detail"] else "")
+            for item in found["refused"]
+        )
+    if "shard" in found:
+        head = f"{found['shard']} row {found['row']}: {found['task']} rows of source {found['source']}"
+        return head + "".join(
+            f"\n  {item['document']}  tokens {item['tokens'][0]}–{item['tokens'][1]}  {item['uri'] or item['path']}" for item in found["documents"]
+        )
+    return _document_text(found)
+
+
+def _document_text(found: dict[str, Any]) -> str:
+    lines = [f"{found['document']}  {found['path']} at {found['offset']}" + (f"  {found['uri']}" if found["uri"] else "")]
+    lines.append(f"source {found['source']}, content id {found['content_id']}")
+    lines.append(f"verdict: {found['reason'] or 'kept'}" + (f", in favour of {found['representative']}" if found["reason"] and found["representative"] else ""))
+    lines.append(f"cluster of {found['cluster']['size']}: {', '.join(found['cluster']['members'])}")
+    lines += [f"benchmark {hit['benchmark']} item {hit['item']}: {hit['matched']} of {hit['of']} n-grams" for hit in found["benchmarks"]]
+    lines += ["", f"{'rule':44} {'value':>12}    {'limit':14} verdict"]
+    for rule in found["rules"]:
+        value = f"{rule['value']:.4g}" if isinstance(rule["value"], float) else str(rule["value"])
+        lines.append(f"{rule['rule']:44} {value:>12} {rule['comparison']:>2} {rule['limit']!s:14} {rule['verdict']}")
+    lines += ["", "measures"] + [
+        f"  {family}: " + ", ".join(f"{name} {value}" for name, value in values.items()) for family, values in found["measures"].items()
+    ]
+    return "\n".join(lines)
+
+
+def _explained(context: Context, part: Part, row: int) -> dict[str, Any]:
+    entry = ledger_entry(context.run / part.ledger_file, row)
+    measured = {family: _row(context, part.measure_file(family), row) for family in _families(context, part)}
+    flat = {name: value for values in measured.values() for name, value in values.items()}
+    ledgers = {other.id: context.run / other.ledger_file for other in parts(context)}
+    members = cluster_members(ledgers, entry.cluster)
+    content_id = measured["identity"].pop("content_id")
+    judged = rule_verdicts({name: flat[name] for name in flat if name != "content_id"}, context.recipe.rules) if families(context.recipe.rules) else []
+    return {
+        "document": f"{part.hex}:{row}",
+        "source": part.source,
+        **_place(context, part, row),
+        "content_id": content_id.hex(),
+        "keep": entry.keep,
+        "reason": entry.reason,
+        "representative": None if entry.representative is None else f"{entry.representative[0]:08x}:{entry.representative[1]}",
+        "cluster": {"size": len(members), "members": [f"{other:08x}:{number}" for other, number in members]},
+        "rules": [asdict(verdict) for verdict in judged],
+        "measures": measured,
+        "benchmarks": _hits(context, part, row),
+    }
+
+
+def _matches(context: Context, query: str) -> Iterator[tuple[Part, int]]:
+    """Documents that a query fits, at most MAX_MATCHES."""
+    everything = parts(context)
+    if place := re.fullmatch(r"([0-9a-f]{8}):(\d+)", query):
+        yield from ((part, int(place[2])) for part in everything if part.hex == place[1] and int(place[2]) < part.num_documents)
+        return
+    find = _by_content(context, bytes.fromhex(query)) if re.fullmatch(r"[0-9a-f]{32}", query) else _by_place(context, query)
+    count = 0
+    for part in everything:
+        for row in np.flatnonzero(find(part))[: MAX_MATCHES - count].tolist():
+            count += 1
+            yield part, row
+
+
+def _by_content(context: Context, content_id: bytes) -> Callable[[Part], Any]:
+    return lambda part: pc.equal(
+        read_table(context.run / part.measure_file("identity"), ["content_id"])["content_id"], pa.scalar(content_id, pa.binary(16))
+    ).to_numpy()
+
+
+def _by_place(context: Context, query: str) -> Callable[[Part], Any]:
+    path, _, offset = query.rpartition(":")
+
+    def find(part: Part) -> Any:
+        table = read_table(context.run / part.document_file, PLACE)
+        paths = table["path"].cast(pa.string())
+        fits = pc.or_kleene(pc.equal(paths, query), pc.or_kleene(pc.equal(table["uri"], query), pc.equal(table["identifier"], query)))
+        if offset.isdigit():
+            fits = pc.or_kleene(fits, pc.and_(pc.equal(paths, path), pc.equal(table["offset"], int(offset))))
+        return pc.fill_null(fits, False).to_numpy()
+
+    return find
+
+
+def _refused(context: Context, query: str) -> list[dict[str, Any]]:
+    """Records of the archives that never became documents."""
+    path, _, offset = query.rpartition(":")
+    found: list[dict[str, Any]] = []
+    for entry in context.entries("gather/"):
+        for file in (name for name in entry.outputs if name.startswith("quarantine/")):
+            items = read_table(context.run / file).to_pylist()
+            found += [item for item in items if query in (item["path"], item["uri"]) or (item["path"] == path and offset == str(item["offset"]))]
+    return found[:MAX_MATCHES]
+
+
+def _families(context: Context, part: Part) -> list[str]:
+    names = [entry.unit.split("/")[1] for entry in context.entries("measure/") if entry.unit.endswith("/" + part.hex)]
+    return [name for name in names if name not in UNSHOWN]
+
+
+def _row(context: Context, file: str, row: int) -> dict[str, Any]:
+    values: dict[str, Any] = read_table(context.run / file).slice(row, 1).to_pylist()[0]
+    return values
+
+
+def _place(context: Context, part: Part, row: int) -> dict[str, Any]:
+    values: dict[str, Any] = read_table(context.run / part.document_file, PLACE).slice(row, 1).to_pylist()[0]
+    return values
+
+
+def _hits(context: Context, part: Part, row: int) -> list[dict[str, Any]]:
+    if not context.recipe.benchmarks:
+        return []
+    items = read_index(context.run / BENCHMARK_INDEX).items
+    hits = read_table(context.run / part.measure_file("benchmarks"), ["hits"])["hits"][row].as_py()
+    known = [items.slice(hit["item"], 1).to_pylist()[0] for hit in hits]
+    return [
+        {"benchmark": item["benchmark"], "item": item["item_id"], "matched": hit["num_matched"], "of": item["num_ngrams"]}
+        for hit, item in zip(hits, known, strict=True)
+    ]

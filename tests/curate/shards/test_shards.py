@@ -1,0 +1,157 @@
+import json
+import resource
+import signal
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from curate.documents import as_text, content_ids
+from curate.errors import AccountingError, DamageError, EnvironmentProblem
+from curate.pretext.rows import restore_rows, row_schema
+from curate.shards import manufacture as making
+from curate.shards.manufacture import Selection, manufacture, selection, token_ledger
+from curate.shards.reader import all_rows, gather_rows, open_shard
+from curate.shards.writer import METADATA_KEY, dataset_configs, write_shard
+from curate.storage import checksum, read_schema, write_table
+from tests.conformance import encode, encoder, rows_of, settings_of, texts
+
+
+def make(folder, task="causal", name="shard.arrow", split="train", seed=1, keep=None, every=None, rows_per_batch=8192, context_length=8):
+    every = texts() if every is None else every
+    write_table(folder / "documents.arrow", pa.table({"text": every, "offset": np.arange(len(every))}), rows_per_batch=rows_per_batch)
+    chosen = selection(np.ones(len(every), np.bool_) if keep is None else keep, content_ids(every), 5)
+    settings = settings_of(task, context_length=context_length)
+    common = {"task": task, "settings": settings, "seed": seed, "part": 5, "source": "s", "split": split}
+    manufacture(folder / "documents.arrow", chosen, encoder(), out=folder / name, **common)
+    return folder / name
+
+
+@pytest.mark.parametrize("task", ["causal", "masked"])
+def test_the_same_bytes_however_the_documents_are_batched(tmp_path, task, monkeypatch):
+    whole = make(tmp_path, task, "whole.arrow")
+    monkeypatch.setattr(making, "BYTES_AT_ONCE", 700)
+    assert checksum(make(tmp_path, task, "pieces.arrow", rows_per_batch=11)) == checksum(whole)
+    assert open_shard(whole).num_rows > 3 * 1024
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["documents.arrow", "pieces.arrow", "whole.arrow"]
+
+
+@pytest.mark.parametrize("task", ["causal", "masked"])
+def test_a_shard_holds_exactly_the_rows_that_were_made(tmp_path, task):
+    shard = open_shard(make(tmp_path, task))
+    rows, wanted = all_rows(shard), rows_of(task, texts(), 8)
+    for found, expected in zip((rows.input_ids, rows.bounds, *rows.segments), (wanted.input_ids, wanted.bounds, *wanted.segments), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert (rows.labels is None) == (task == "causal")
+    if rows.labels is not None:
+        np.testing.assert_array_equal(rows.labels, wanted.labels)
+    assert [len(batch.input_ids) for batch in shard.batches[:-1]] == [1024] * (len(shard.batches) - 1)
+
+
+def test_rows_are_views_of_the_mapped_file(tmp_path):
+    shard = open_shard(make(tmp_path, "masked"))
+    allocated = pa.total_allocated_bytes()
+    again = open_shard(shard.path)
+    assert pa.total_allocated_bytes() - allocated < 4096
+    assert not any(array.flags.owndata or array.flags.writeable for batch in again.batches for array in (batch.input_ids, batch.labels, *batch.segments))
+    assert again.batches[0].input_ids.dtype == np.uint16
+
+
+def test_gathered_rows_are_those_asked_for_in_that_order(tmp_path):
+    shard = open_shard(make(tmp_path, "masked"))
+    rows = all_rows(shard)
+    asked = np.random.default_rng(0).integers(0, shard.num_rows, 50)
+    found = gather_rows(shard, asked)
+    np.testing.assert_array_equal(found.input_ids, rows.input_ids[asked])
+    np.testing.assert_array_equal(found.labels, rows.labels[asked])
+    for at, r in enumerate(asked):
+        for column, every in zip(found.segments, rows.segments, strict=True):
+            np.testing.assert_array_equal(column[found.bounds[at] : found.bounds[at + 1]], every[rows.bounds[r] : rows.bounds[r + 1]])
+    assert len(gather_rows(shard, []).input_ids) == 0
+    for wrong in ([-1], [shard.num_rows]):
+        with pytest.raises(IndexError, match="were asked for"):
+            gather_rows(shard, wrong)
+
+
+def test_metadata_is_canonical_and_complete(tmp_path):
+    schema = read_schema(make(tmp_path, "masked"))
+    assert list(schema.metadata) == [METADATA_KEY]
+    text = schema.metadata[METADATA_KEY].decode()
+    metadata = json.loads(text)
+    assert text == json.dumps(metadata, sort_keys=True, separators=(",", ":"))
+    assert (metadata["part"], metadata["split"], metadata["pad"], metadata["mask"], metadata["vocabulary_size"]) == ("00000005", "train", 0, 3, 600)
+    assert metadata["num_documents"] == len(texts())
+
+
+def test_held_out_masks_do_not_depend_on_the_seed_and_training_masks_do(tmp_path):
+    held = [checksum(make(tmp_path, "masked", f"{seed}.arrow", "held_out", seed)) for seed in (1, 2)]
+    train = [checksum(make(tmp_path, "masked", f"{seed}.arrow", "train", seed)) for seed in (1, 2)]
+    assert held[0] == held[1]
+    assert train[0] != train[1]
+
+
+def test_rows_of_held_out_documents_name_the_parts_they_came_from(tmp_path):
+    every = as_text(["one", "two", "three"])
+    write_table(tmp_path / "held_out.arrow", pa.table({"text": every}))
+    chosen = Selection(np.array([True, False, True]), content_ids(every), np.array([7, 7, 9], np.uint32), np.array([40, 41, 2], np.uint32))
+    common = {"task": "causal", "settings": settings_of("causal"), "seed": 1, "part": 0, "source": "s", "split": "held_out"}
+    manufacture(tmp_path / "held_out.arrow", chosen, encoder(), out=tmp_path / "x.arrow", **common)
+    restored = restore_rows(all_rows(open_shard(tmp_path / "x.arrow")), encoder().vocabulary.special)
+    assert list(zip(restored.part.tolist(), restored.document.tolist(), strict=True)) == [(7, 40), (9, 2)]
+    assert restored.ids.tolist() == encode(encoder(), as_text(["one", "three"]))[0].tolist()
+
+
+def test_a_part_with_nothing_kept_makes_an_empty_shard(tmp_path):
+    shard = open_shard(make(tmp_path, "masked", keep=np.zeros(len(texts()), np.bool_)))
+    assert (shard.num_rows, shard.metadata["num_documents"], shard.metadata["token_ledger"]["utilisation"]) == (0, 0, 0.0)
+    assert len(gather_rows(shard, []).input_ids) == 0
+
+
+def test_a_ledger_of_another_length_is_refused_and_nothing_is_published(tmp_path):
+    make(tmp_path, name="right.arrow")
+    chosen = selection(np.ones(3, np.bool_), content_ids(texts()[:3]), 5)
+    common = {"task": "causal", "settings": settings_of("causal"), "seed": 1, "part": 5, "source": "s", "split": "train"}
+    with pytest.raises(DamageError, match="another run"):
+        manufacture(tmp_path / "documents.arrow", chosen, encoder(), out=tmp_path / "wrong.arrow", **common)
+    with pytest.raises(DamageError, match="missing"):
+        manufacture(tmp_path / "none.arrow", chosen, encoder(), out=tmp_path / "wrong.arrow", **common)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["documents.arrow", "right.arrow"]
+
+
+def test_sums_that_do_not_balance_are_our_bug_and_said_so(tmp_path):
+    right = {"tokens_in": 10, "text": 8, "num_documents": 2, "dropped": 4, "num_rows": 1, "begin": 2, "pad": 6}
+    assert token_ledger(right, 16, tmp_path)["in_rows"] == 6
+    with pytest.raises(AccountingError, match="10 tokens came in"):
+        token_ledger(right | {"dropped": 3}, 16, tmp_path)
+    with pytest.raises(AccountingError, match="16 positions"):
+        token_ledger(right | {"pad": 5}, 16, tmp_path)
+
+
+def test_a_cut_missing_or_foreign_file_is_damage(tmp_path):
+    path = make(tmp_path)
+    content = path.read_bytes()
+    (tmp_path / "cut.arrow").write_bytes(content[: len(content) // 2])
+    for name in ("cut.arrow", "none.arrow", "documents.arrow"):
+        with pytest.raises(DamageError, match=name):
+            open_shard(tmp_path / name)
+
+
+def test_a_refusing_disk_is_an_environment_problem_and_leaves_nothing(tmp_path):
+    rows = rows_of("causal", texts(), 64)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(EnvironmentProblem, match="size limit"):
+            write_shard(tmp_path / "x.arrow", row_schema(64, encoder().vocabulary, False), [rows], {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_configs_name_the_splits_there_are(tmp_path):
+    (tmp_path / "data").mkdir()
+    assert dataset_configs(tmp_path) == {"configs": [{"config_name": "default", "data_files": []}]}
+    (tmp_path / "data" / "train-00000005.arrow").touch()
+    assert dataset_configs(tmp_path)["configs"][0]["data_files"] == [{"split": "train", "path": "data/train-*.arrow"}]

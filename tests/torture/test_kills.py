@@ -1,0 +1,53 @@
+"""A killed run, resumed, is the run that was never killed: every promised byte, the weights among them."""
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.torture.harness import ROOT, assert_same, finish, kill_after_lines, kill_after_seconds, moments
+
+RECIPE = ROOT / "tests" / "recipes" / "small.yaml"
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("uninterrupted") / "run"
+    finish(RECIPE, run)
+    return run
+
+
+def num_lines(run: Path) -> int:
+    return len((run / "journal.jsonl").read_bytes().splitlines())
+
+
+def test_a_run_killed_five_times_ends_with_the_same_bytes(uninterrupted: Path, tmp_path: Path) -> None:
+    """Twice after a journal line, three times at any moment."""
+    run = tmp_path / "run"
+    source = random.Random(5)
+    for _ in range(2):
+        assert kill_after_lines(RECIPE, run, source.randint(1, num_lines(uninterrupted) // 4))
+    kills = sum(kill_after_seconds(RECIPE, run, moment) for moment in moments(11, 3, 12.0))
+    assert kills >= 1
+    finish(RECIPE, run)
+    assert_same(run, uninterrupted)
+
+
+@pytest.mark.torture
+def test_killed_after_every_journal_line(uninterrupted: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    while kill_after_lines(RECIPE, run, 1):
+        pass
+    assert_same(run, uninterrupted)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", range(10))
+def test_killed_ten_times_at_random_moments(uninterrupted: Path, tmp_path: Path, seed: int) -> None:
+    run = tmp_path / "run"
+    for moment in moments(seed, 10, 20.0):
+        kill_after_seconds(RECIPE, run, moment)
+    finish(RECIPE, run)
+    assert_same(run, uninterrupted)
+    shutil.rmtree(run)

@@ -1,0 +1,47 @@
+"""Small models and batches for the tests of this room."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from tests.train.rows_made import BOS, EOS, MASK, PAD, pack
+from train.loader import Batch, to_batch
+from train.models.dimensions import Dimensions, ModelConfig
+from train.objectives import Model, build
+from train.rows import Rows, layout
+from train.settings import TrainSettings
+
+SMALL = Dimensions(hidden_size=32, num_layers=2, num_heads=4)
+
+
+def config(architecture: Literal["decoder", "encoder"], dimensions: Dimensions = SMALL, vocabulary_size: int = 64, context: int = 32) -> ModelConfig:
+    return ModelConfig(
+        architecture=architecture, dimensions=dimensions, context_length=context, vocabulary_size=vocabulary_size, pad=PAD, bos=BOS, eos=EOS, mask=MASK
+    )
+
+
+def model(architecture: Literal["decoder", "encoder"], seed: int = 0, dimensions: Dimensions = SMALL) -> Model:
+    """A model whose weights are large enough for its logits to differ clearly."""
+    made = build(config(architecture, dimensions), seed)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter += 0.2 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel()))
+    return made
+
+
+def batch(texts: Sequence[Sequence[int]], context: int = 32, labels: np.ndarray[Any, Any] | None = None) -> Batch:
+    """Documents packed into rows, as the loader would give them."""
+    rows, segments = pack(texts, context)
+    lengths = np.array([length for row in segments for _, _, length in row])
+    segment_ids, position_ids = layout(np.array([len(row) for row in segments]), lengths, context)
+    return to_batch(Rows(rows, labels, segment_ids, position_ids), torch.device("cpu"))
+
+
+def settings(**changes: Any) -> TrainSettings:
+    """A run of seconds: 12 steps of 4 rows in float32 on one thread."""
+    values: dict[str, Any] = {
+        "dimensions": SMALL, "num_steps": 12, "batch_rows": 4, "learning_rate": 1e-2, "dtype": "float32", "num_threads": 1, "checkpoint_every": 4,
+    }  # fmt: skip
+    return TrainSettings(**(values | changes))
