@@ -35,11 +35,9 @@ def pending(context: Context, units: list[Unit]) -> list[Pending]:
 
 def bring_up_to_date(context: Context, stage: str, workers: Workers, progress: Progress, reuse: Journal | None = None) -> tuple[int, int]:
     """Run what a stage needs and withdraw what it no longer wants. Returns how many units ran, and how many were reused."""
-    wanted: set[str] = set()
     ran = reused = 0
     for phase in STAGES[stage]:
         units = phase(context)
-        wanted |= {unit.name for unit in units}
         todo = [item.unit for item in pending(context, units)]
         for unit in todo:
             context.journal.void(unit.name)
@@ -49,6 +47,7 @@ def bring_up_to_date(context: Context, stage: str, workers: Workers, progress: P
             context.journal.record(entry)
             progress(stage, number, len(todo), reused)
         ran += len(todo)
+    wanted = {unit.name for phase in STAGES[stage] for unit in phase(context)}
     for name in sorted(name for name, entry in context.journal.live.items() if entry.stage == stage and name not in wanted):
         outputs = context.journal.live[name].outputs
         context.journal.void(name)

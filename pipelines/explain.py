@@ -163,7 +163,7 @@ def _refused(context: Context, query: str) -> list[dict[str, Any]]:
     """Records of the archives that never became documents."""
     path, _, offset = query.rpartition(":")
     found: list[dict[str, Any]] = []
-    for entry in context.entries("gather/"):
+    for entry in context.entries("gather/part/"):
         for file in (name for name in entry.outputs if name.startswith("quarantine/")):
             items = read_table(context.run / file).to_pylist()
             found += [item for item in items if query in (item["path"], item["uri"]) or (item["path"] == path and offset == str(item["offset"]))]

@@ -40,5 +40,5 @@ class Part:
 def parts(context: Context) -> list[Part]:
     """Every gathered part that holds documents: sources in the recipe's order, then by part id."""
     order = {source.name: position for position, source in enumerate(context.recipe.sources)}
-    found = [Part(entry.counts["part"], entry.counts["source"], entry.counts["documents"]) for entry in context.entries("gather/")]
+    found = [Part(entry.counts["part"], entry.counts["source"], entry.counts["documents"]) for entry in context.entries("gather/part/")]
     return sorted((part for part in found if part.num_documents and part.source in order), key=lambda part: (order[part.source], part.id))

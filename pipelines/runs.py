@@ -66,9 +66,8 @@ def run(
 
 
 def _do(context: Context, workers: int, until: str | None, reuse: Journal | None, progress: engine.Progress) -> tuple[Stage, ...]:
-    pool = Workers(workers)
     stages: list[Stage] = []
-    try:
+    with Workers(workers) as pool:
         for stage in STAGES:
             start = time.perf_counter()
             ran, reused = engine.bring_up_to_date(context, stage, pool, progress, reuse)
@@ -76,8 +75,6 @@ def _do(context: Context, workers: int, until: str | None, reuse: Journal | None
             stages.append(Stage(stage, round(time.perf_counter() - start, 3), ran, reused))
             if stage == until:
                 return tuple(stages)
-    finally:
-        pool.stop()
     engine.sweep(context)
     return tuple(stages)
 

@@ -48,7 +48,7 @@ def summarize(context: Context, command: Iterable[str] = ()) -> told.Summary:
 
 
 def _source(context: Context, source: SourceSettings) -> told.Source:
-    gathered = [entry.counts for entry in context.entries("gather/") if entry.counts["source"] == source.name]
+    gathered = [entry.counts for entry in context.entries("gather/part/") if entry.counts["source"] == source.name]
     refused, quarantined = (_sum(counts[kind] for counts in gathered) for kind in ("dropped", "quarantined"))
     num_records = sum(counts["records"] for counts in gathered)
     decided = context.journal.live.get("select/ledger")

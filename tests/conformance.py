@@ -200,7 +200,10 @@ def balances_its_ledger(task: str) -> None:
         assert shard.metadata == whole
         half_settings = settings_of(task, context_length=64, document_fraction=0.5)
         half = manufacture(folder / "documents.arrow", chosen, encoder(), settings=half_settings, split="train", **common)
+        none_settings = settings_of(task, context_length=64, document_fraction=1e-12)
+        none = manufacture(folder / "documents.arrow", chosen, encoder(), settings=none_settings, split="train", **common)
     special, ledger = encoder().vocabulary.special, whole["token_ledger"]
+    assert (none["num_rows"], none["num_documents"], none["token_ledger"]["dropped"]) == (0, 0, {"not_drawn": ledger["tokens_in"]})
     assert whole["num_documents"] == len(kept) == int((rows.input_ids == special.eos).sum())
     assert whole["num_bytes"] == sum(len(text.encode()) for text in kept.to_pylist())
     assert whole["num_tokens"] == ledger["tokens_in"] == ledger["in_rows"] == len(tokens_of(kept).ids)

@@ -22,6 +22,7 @@ from train.models.encoder import NUM_TOKEN_TYPES
 from train.models.initial import STANDARD_DEVIATION
 from train.objectives import Model, build, logits
 from train.rows import Rows, SourceRows, fetch, layout, open_sources
+from train.stock import load_stock
 
 MAX_DIFFERENCE = 1e-4  # largest difference of a logit in float32 at which the export is the trained model
 NUM_COMPARED = 4  # segments of each source
@@ -137,13 +138,9 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 def _largest_difference(folder: Path, model: Model, sources: Sequence[SourceRows]) -> float:
     """The stock class's logits against ours on single segments, since a stock model attends across a whole row."""
-    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
-
-    kind = AutoModelForCausalLM if model.config.architecture == "decoder" else AutoModelForMaskedLM
-    stock, report = kind.from_pretrained(folder, local_files_only=True, output_loading_info=True, dtype=torch.float32)
-    if problems := {name: sorted(map(str, found)) for name, found in report.items() if found}:
+    stock, problems = load_stock(folder, stock_config(model.config)["model_type"])
+    if problems:
         raise AccountingError(f"the exported weights do not fit the stock class: {problems}; nothing was published. This is a bug")
-    stock.eval()
     largest = 0.0
     segments = [segment for source in sources for segment in _segments(source)]
     if not segments:

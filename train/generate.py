@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from curate.errors import InputError
 from curate.seeds import fractions
+from train.stock import load_stock
 
 _CHECKED = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
@@ -28,9 +29,7 @@ def generate(model_dir: Path, prompt: str, max_new_tokens: int = 64, temperature
     room = config["max_position_embeddings"] - len(ids)
     if room < 1:
         raise InputError(f"the prompt has {len(ids) - 1} tokens but the model's context is {config['max_position_embeddings']}; shorten it")
-    from transformers import AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_pretrained(model_dir, local_files_only=True, dtype=torch.float32).eval()
+    model, _ = load_stock(model_dir, "llama")
     never = [number for number in _special_ids(tokenizer) if number != config["eos_token_id"]]
     new: list[int] = []
     inputs, past = torch.tensor([ids]), None
@@ -65,9 +64,7 @@ def fill_mask(model_dir: Path, text: str, num_best: int = 5) -> list[list[tuple[
         raise InputError(f"the text has no {mask}; put it where a word is to be named")
     if len(ids) > config["max_position_embeddings"]:
         raise InputError(f"the text has {len(ids)} tokens but the model's context is {config['max_position_embeddings']}; shorten it")
-    from transformers import AutoModelForMaskedLM
-
-    model = AutoModelForMaskedLM.from_pretrained(model_dir, local_files_only=True, dtype=torch.float32).eval()
+    model, _ = load_stock(model_dir, "bert")
     with torch.no_grad():
         scores = model(input_ids=torch.tensor([ids])).logits[0].double()
     scores[:, _special_ids(tokenizer)] = float("-inf")

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from curate.seeds import draw
 
-NUM_ROUNDS = 8  # the smallest number for which the tests' chi-square over all small sizes shows no structure is 4; twice that costs 20 ns an index
+# For five rows (halves of 1 and 2 bits, the slowest to mix) all 120 orders are about equally likely from 16 rounds on: chi-square with
+# 119 degrees of freedom over 12,000 seeds is 12,111 at 4 rounds, 953 at 8, 193 at 12, 103 at 16. An index costs some 0.15 µs.
+NUM_ROUNDS = 16
 _MIX_A = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_B = np.uint64(0x94D049BB133111EB)
 

@@ -76,7 +76,7 @@ def _refused(tokenizer_json: str) -> str | None:
         gigatoken.Tokenizer.from_json(tokenizer_json)
         gigatoken.Tokenizer.from_json(_probe(tokenizer_json))
     except Exception as error:  # the binding raises what its parser raises
-        return f"{FAST} cannot load it: {error}"
+        return f"{FAST} cannot load it: {str(error).splitlines()[0]}"
     return None
 
 

@@ -94,8 +94,6 @@ def training_sample(parts: Iterable[Texts], settings: TokenizerSettings) -> pa.L
     """
     pool = _Pool(as_text([]), np.zeros((0, 3), np.uint64))
     for texts, ids in parts:
-        if not len(texts):
-            continue
         words = content_words(ids)
         keys = np.column_stack([draw(settings.seed, "tokenizer", words), words])
         pool = _Pool(as_text(pa.chunked_array([pool.texts, as_text(texts)])), np.concatenate([pool.keys, keys]))

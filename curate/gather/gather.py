@@ -37,7 +37,8 @@ class _Tally:
     """Counts and half-filled batches while a slice is read."""
 
     records: int = 0
-    documents: int = 0
+    documents: int = 0  # rows written
+    num_refused: int = 0  # rows written
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     ends: list[tuple[Range, Ends]] = field(default_factory=list)
 
@@ -77,23 +78,22 @@ def _sorted_out(
             tally.refused[record.fate, record.reason] += 1
             refused.append((paths[number], record))
             if len(refused) >= _MAX_BATCH_REFUSED:
-                yield _refused_batch(refused)
-                refused.clear()
+                yield _refused_batch(refused, tally)
             continue
         documents.append((number, record))
         held += len(record.text)
         if len(documents) >= _MAX_BATCH_DOCUMENTS or held >= _MAX_BATCH_CHARACTERS:
-            write_documents(_document_batch(documents, paths))
-            tally.documents += len(documents)
-            documents.clear()
+            write_documents(_document_batch(documents, paths, tally))
             held = 0
     if documents:
-        write_documents(_document_batch(documents, paths))
-        tally.documents += len(documents)
+        write_documents(_document_batch(documents, paths, tally))
     if refused:
-        yield _refused_batch(refused)
-    if tally.records != tally.documents + sum(tally.refused.values()):
-        raise AccountingError(f"part {slice_.part:08x}: {tally.records} records were read, {tally.documents} kept and {sum(tally.refused.values())} refused")
+        yield _refused_batch(refused, tally)
+    if tally.records != tally.documents + tally.num_refused or tally.num_refused != tally.refused.total():
+        raise AccountingError(
+            f"part {slice_.part:08x}: {tally.records} records were read, but {tally.documents} documents and {tally.num_refused} refused records written"
+            f" ({tally.refused.total()} by reason). Nothing built on such sums can be trusted; please report this."
+        )
 
 
 def _records(slice_: Slice, settings: SourceSettings, limits: Limits, root: Path, tally: _Tally, paths: list[str]) -> Iterator[tuple[int, Document | Refused]]:
@@ -113,8 +113,8 @@ def _records(slice_: Slice, settings: SourceSettings, limits: Limits, root: Path
             yield numbers[one.path], record
 
 
-def _document_batch(documents: list[tuple[int, Document]], paths: list[str]) -> pa.RecordBatch:
-    """All batches of a part share one dictionary of paths: an IPC file cannot replace it."""
+def _document_batch(documents: list[tuple[int, Document]], paths: list[str], tally: _Tally) -> pa.RecordBatch:
+    """Empty the list into a batch. All batches of a part share one dictionary of paths: an IPC file cannot replace it."""
     records = [record for _, record in documents]
     columns: list[Any] = [
         pa.array([record.text for record in records], pa.large_string()),
@@ -124,12 +124,18 @@ def _document_batch(documents: list[tuple[int, Document]], paths: list[str]) -> 
         pa.array([record.uri for record in records], pa.string()),
         pa.array([record.identifier for record in records], pa.string()),
     ]
-    return pa.RecordBatch.from_arrays(columns, schema=DOCUMENTS)
+    batch = pa.RecordBatch.from_arrays(columns, schema=DOCUMENTS)
+    tally.documents += batch.num_rows
+    documents.clear()
+    return batch
 
 
-def _refused_batch(refused: list[tuple[str, Refused]]) -> pa.RecordBatch:
-    rows = [{"path": path, **record._asdict()} for path, record in refused]
-    return pa.RecordBatch.from_pylist(rows, schema=REFUSED)
+def _refused_batch(refused: list[tuple[str, Refused]], tally: _Tally) -> pa.RecordBatch:
+    """Empty the list into a batch."""
+    batch = pa.RecordBatch.from_pylist([{"path": path, **record._asdict()} for path, record in refused], schema=REFUSED)
+    tally.num_refused += batch.num_rows
+    refused.clear()
+    return batch
 
 
 def _check_rows(attempt: Path, written: int, path: Path) -> None:

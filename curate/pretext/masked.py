@@ -10,7 +10,6 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from curate.fit.tokenizer import Vocabulary
-from curate.kernels import masking
 from curate.pretext.rows import Examples, Tokens
 from curate.seeds import draw
 
@@ -39,10 +38,10 @@ class MaskedSettings(BaseModel):
 
 def examples(tokens: Tokens, settings: MaskedSettings, vocabulary: Vocabulary, seed: int) -> Examples:
     """Hide words. Special ids are never hidden and never put in place of a token."""
+    from curate.kernels import masking
+
     if settings.whole_words and tokens.word_starts is None:
         raise ValueError("whole words are asked for, but the tokens come without word_starts")
-    if not len(tokens.content):
-        return Examples(tokens.ids, np.zeros(0, np.int32))
     starts = tokens.word_starts if settings.whole_words and tokens.word_starts is not None else np.ones(len(tokens.ids), np.bool_)
     states = np.column_stack([draw(seed, f"masked/{purpose}", tokens.content) for purpose in ("which", "how", "what")])
     shares = np.array([settings.chosen_fraction, settings.mask_fraction, settings.random_fraction])

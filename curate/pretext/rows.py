@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from curate.errors import DamageError
 from curate.fit.tokenizer import SpecialIds, Vocabulary
-from curate.kernels import packing
 
 UNLABELLED = -100  # what every loss in this field ignores
 SEGMENT = pa.struct([pa.field(name, pa.uint32(), nullable=False) for name in ("part", "document", "start", "length")])
@@ -95,6 +94,8 @@ def pack_rows(blocks: Iterable[Packed], context_length: int, special: SpecialIds
 
 def _pack_block(block: Packed, open_row: Rows | None, taken: int, context_length: int, special: SpecialIds) -> tuple[Rows, int]:
     """All rows that a block touches, the open one first, and how much of the last is taken (0: it is full)."""
+    from curate.kernels import packing
+
     row, column, document, start, length, last, taken = packing.pack(np.diff(block.offsets) + 1, context_length, taken)
     if context_length - taken < 2:
         taken = 0
@@ -139,6 +140,8 @@ def restore_rows(rows: Rows, special: SpecialIds) -> Restored:
     Raises DamageError where a document does not begin at its start, go on where it stopped and end with an end token, so
     hand in whole shards.
     """
+    from curate.kernels import packing
+
     original = rows.input_ids if rows.labels is None else np.where(rows.labels == UNLABELLED, rows.input_ids, rows.labels.astype(rows.input_ids.dtype))
     flat = packing.lift(np.ascontiguousarray(original), rows.bounds, rows.segments.length)
     ends = np.cumsum(rows.segments.length, dtype=np.int64)

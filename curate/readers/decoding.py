@@ -1,8 +1,8 @@
 """Bytes to text, strictly: every byte is explained by one encoding, or the record is quarantined.
 
-The order: a byte-order mark; a declared encoding that is not a superset of ASCII; UTF-8 (other encodings practically
-never happen to be valid UTF-8, while declarations are often wrong); the declared ones; for web pages at last a guess by
-uchardet from up to 128 KiB. Nothing is replaced, removed or normalised; only the byte-order mark goes.
+The order: a byte-order mark; a declared encoding in which ASCII bytes may mean something else (for files nothing comes behind
+it); UTF-8 (text in other encodings practically never happens to be valid UTF-8, while declarations are often wrong); the
+declared ones; for web pages at last a guess by uchardet from up to 128 KiB. Nothing is replaced, removed or normalised; only the byte-order mark goes.
 """
 
 import codecs
@@ -29,30 +29,29 @@ _GUESS_BYTES = 128 << 10
 
 def decode(data: bytes, declared: Sequence[str] = ()) -> str:
     """The text of `data`; `declared` are Python codec names, most trusted first. Raises UnusableError (`undecodable`)."""
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return _strict(data[len(mark) :], [encoding])
-    first = [encoding for encoding in declared if encoding.startswith(_NOT_OVER_ASCII)]
-    rest = [encoding for encoding in declared if encoding not in first]
-    return _strict(data, [*first, "utf-8", *rest])
+    if (marked := _marked(data)) is not None:
+        return marked
+    return _strict(data, [encoding for encoding in declared if encoding.startswith(_NOT_OVER_ASCII)] or ["utf-8", *declared])
 
 
 def decode_page(data: bytes, labels: Sequence[str | None] = ()) -> str:
     """The text of a web page; `labels` are charset labels from outside (HTTP). Raises UnusableError (`undecodable`)."""
     meta = _META.search(data[:_META_BYTES])
     known = [web_encoding(label) for label in (*labels, meta and meta[1].decode("ascii"))]
-    # A page whose meta element could be read as ASCII is not UTF-16, whatever it says (HTML standard, 13.2.3.2).
+    # Without its mark, UTF-16 is not believed: nearly any bytes would pass for it, and a meta element read as ASCII refutes it.
     declared = [encoding for encoding in known if encoding and not encoding.startswith(("utf-16", "utf-32"))]
+    if (marked := _marked(data)) is not None:
+        return marked
     try:
-        return decode(data, declared)
+        return _strict(data, [*(encoding for encoding in declared if encoding.startswith(_NOT_OVER_ASCII)), "utf-8", *declared])
     except UnusableError:
         from resiliparse.parse.encoding import detect_encoding
 
         guess = detect_encoding(data, max_len=_GUESS_BYTES)
         encoding = web_encoding(guess) if guess else None
-        if encoding is None or encoding in declared or encoding.startswith("utf-8"):
+        if encoding is None or encoding in declared or encoding.startswith(("utf-8", "utf-16", "utf-32")):
             raise
-        return decode(data, [encoding])
+        return _strict(data, [encoding])
 
 
 def web_encoding(label: str | None) -> str | None:
@@ -69,6 +68,11 @@ def web_encoding(label: str | None) -> str | None:
     except LookupError:
         return None
     return found
+
+
+def _marked(data: bytes) -> str | None:
+    """The text if a byte-order mark says how it is encoded."""
+    return next((_strict(data[len(mark) :], [encoding]) for mark, encoding in _MARKS if data.startswith(mark)), None)
 
 
 def _strict(data: bytes, encodings: Sequence[str]) -> str:

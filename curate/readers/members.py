@@ -38,9 +38,9 @@ def is_record_compressed(path: Path, limits: Limits) -> bool:
     The other is looked for in the 16 MiB that follow, so that a damaged member at the beginning changes nothing.
     """
     with path.open("rb") as file:
-        first = _inflate(file.fileno(), 0, _DETECTION_BYTES, limits)
-        if not first.content.startswith(b"WARC/"):
+        if not _begins_record(file.fileno(), 0):
             return False
+        first = _inflate(file.fileno(), 0, _DETECTION_BYTES, limits)
         if first.why is not None:
             return _next_member(file.fileno(), 1, _DETECTION_BYTES) is not None
         head = head_of(first.content[: limits.max_header_bytes])
@@ -97,9 +97,23 @@ def _inflate(handle: int, offset: int, keep_bytes: int, limits: Limits) -> Membe
                 held += len(kept[-1])
     except zlib.error as error:
         why = UnusableError("damaged", f"gzip: {error}")
+        kept = [_salvaged(handle, offset)]
     except UnusableError as found:
         why = found
     return Member(offset, position - len(data), b"".join(kept), gauge.given, why)
+
+
+def _salvaged(handle: int, offset: int) -> bytes:
+    """What inflates of the first bytes of a damaged member, a few at a time: enough to say which record is lost."""
+    inflater = zlib.decompressobj(wbits=31)
+    data = os.pread(handle, _PROBE_BYTES, offset)
+    out = b""
+    try:
+        for start in range(0, len(data), 16):
+            out += inflater.decompress(data[start : start + 16], _FEED_BYTES)
+    except zlib.error:
+        return out
+    return out
 
 
 def _next_member(handle: int, start: int, end: int | None = None) -> int | None:

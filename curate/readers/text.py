@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from curate.readers.decoding import decode
-from curate.readers.decompression import whole
+from curate.readers.decompression import GZIP_MAGIC, ZSTD_MAGIC, whole
 from curate.readers.lines import BrokenLinesError, Line, lines_of
 from curate.readers.records import Document, Ends, Records, Refused, UnusableError, require_text
 from curate.readers.sources import Limits, SourceSettings
@@ -34,11 +34,14 @@ def _declared(settings: SourceSettings) -> list[str]:
 
 def _read_separated(path: Path, start: int, end: int, settings: SourceSettings, limits: Limits) -> Records:
     with path.open("rb") as file:
-        wide = file.read(4).startswith(_WIDE_MARKS)
-    if wide:
+        head = file.read(4)
+    if head.startswith(_WIDE_MARKS):
         if start == 0:
             yield UnusableError("undecodable", "separated text must be UTF-8 or another encoding over ASCII; this file has a UTF-16 or UTF-32 mark").refused(0)
         return Ends(start, end)
+    file_end = end
+    if head.startswith((GZIP_MAGIC, ZSTD_MAGIC)):
+        end = 1 << 62  # offsets are those of the decompressed stream
     separator = (settings.separator or "").encode(settings.encoding or "utf-8")
     record = _Record()
     first: int | None = None
@@ -67,7 +70,7 @@ def _read_separated(path: Path, start: int, end: int, settings: SourceSettings, 
     except BrokenLinesError as broken:
         yield from record.broken(broken)
         last = end
-    return Ends(None, None) if first is None else Ends(first, last)
+    return Ends(None, None) if first is None else Ends(first, min(last, file_end) if file_end != end else last)
 
 
 class _Record:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from types import TracebackType
 from typing import TypeVar
 
 from curate.errors import CorpuscleError
@@ -48,38 +49,39 @@ class Workers:
         todo = iter(items)
         running: dict[Future[Result], Item] = {}
         failure: Exception | None = None
-        try:
-            while True:
-                while failure is None and len(running) < 2 * self.count and (item := next(todo, None)) is not None:
-                    running[self._start().submit(function, item)] = item
-                if not running:
-                    break
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    item = running.pop(future)
-                    error = future.exception()
-                    if isinstance(error, BrokenProcessPool):
-                        suspects.append(item)
-                        self._pool = None
-                    elif isinstance(error, Exception):
-                        failure = failure or error
-                    else:
-                        yield future.result()
-        except GeneratorExit:
-            self.stop()
-            raise
+        while True:
+            while failure is None and len(running) < 2 * self.count and (item := next(todo, None)) is not None:
+                running[self._start().submit(function, item)] = item
+            if not running:
+                break
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                item = running.pop(future)
+                error = future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    suspects.append(item)
+                    self._pool = None
+                elif isinstance(error, Exception):
+                    failure = failure or error
+                else:
+                    yield future.result()
         if failure is not None:
             raise failure
         for item in suspects:
             yield self._alone(function, item, name(item))
 
-    def stop(self) -> None:
-        """Stop the workers now; what they had not published is redone by the next run."""
-        if self._pool is not None:
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """After an error or an interruption workers are stopped at once: what they had not published is redone by the next run."""
+        if self._pool is None:
+            return
+        if error is not None:
             for process in list((self._pool._processes or {}).values()):
                 process.kill()
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool = None
 
     def _start(self) -> ProcessPoolExecutor:
         if self._pool is None:

@@ -31,10 +31,10 @@ VERDICT = pa.schema([pa.field("reason", pa.dictionary(pa.int16(), pa.string()))]
 def rules(context: Context) -> list[Unit]:
     """The first failing rule of every document, part by part, from its measures alone."""
     settings = context.recipe.rules.model_dump(mode="json")
-    needed = sorted(families_of_rules(context.recipe.rules))
+    needed = sorted({"identity", *families_of_rules(context.recipe.rules)})
     units: list[Unit] = []
     for part in parts(context):
-        files = {family: part.measure_file(family) for family in ["identity", *needed] if family != "identity" or "identity" not in needed}
+        files = {family: part.measure_file(family) for family in needed}
         arguments = {"measures": {family: context.run / file for family, file in files.items()}, "settings": settings, "target": context.run / part.rules_file}
         units.append(
             Unit(f"select/rules/{part.hex}", RULES_VERSION, judge_part, arguments, settings, {family: context.written(file) for family, file in files.items()})

@@ -39,35 +39,28 @@ def threads(_: int) -> str | None:
 
 
 def test_every_item_comes_back_once_and_workers_keep_to_one_thread() -> None:
-    workers = Workers(2)
-    try:
+    with Workers(2) as workers:
         assert sorted(workers.map(double, range(20), str)) == [2 * value for value in range(20)]
         assert set(workers.map(threads, [1], str)) == {"1"}
-    finally:
-        workers.stop()
 
 
 def test_an_error_in_the_function_is_raised_after_what_was_running_is_yielded() -> None:
-    workers = Workers(2)
     seen = []
-    results = workers.map(fail_on_three, [1, 2, 3], str)
-    with pytest.raises(InputError, match="three"):
-        seen.extend(results)
-    workers.stop()
+    with Workers(2) as workers:
+        results = workers.map(fail_on_three, [1, 2, 3], str)
+        with pytest.raises(InputError, match="three"):
+            seen.extend(results)
     assert sorted(seen) == [1, 2]
 
 
 def test_an_item_whose_worker_was_killed_is_tried_again_alone(tmp_path: Path) -> None:
-    workers = Workers(2)
-    assert list(workers.map(die_once, [str(tmp_path / "marker")], str)) == ["done"]
-    workers.stop()
+    with Workers(2) as workers:
+        assert list(workers.map(die_once, [str(tmp_path / "marker")], str)) == ["done"]
 
 
 def test_an_item_that_kills_its_worker_twice_is_named() -> None:
-    workers = Workers(1)
-    with pytest.raises(WorkerDiedError, match="item 7"):
+    with Workers(1) as workers, pytest.raises(WorkerDiedError, match="item 7"):
         list(workers.map(die, [7], lambda item: f"item {item}"))
-    workers.stop()
 
 
 def test_workers_die_with_their_parent(tmp_path: Path) -> None:

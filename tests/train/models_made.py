@@ -1,6 +1,7 @@
 """Small models and batches for the tests of this room."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -45,3 +46,18 @@ def settings(**changes: Any) -> TrainSettings:
         "dimensions": SMALL, "num_steps": 12, "batch_rows": 4, "learning_rate": 1e-2, "dtype": "float32", "num_threads": 1, "checkpoint_every": 4,
     }  # fmt: skip
     return TrainSettings(**(values | changes))
+
+
+def write_tokenizer(path: Path) -> int:
+    """A byte-level tokenizer with the special tokens' ids 0 to 3, trained on a few words. Returns the size of its vocabulary."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, show_progress=False, special_tokens=["<|pad|>", "<|bos|>", "<|eos|>", "<|mask|>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
+    tokenizer.train_from_iterator(["the more the merrier, the thicker the thinner; a moth met another moth on the path to the north"] * 4, trainer)
+    path.write_text(tokenizer.to_str(), encoding="utf8")
+    return int(tokenizer.get_vocab_size())

@@ -47,8 +47,10 @@ def test_another_seed_or_purpose_gives_another_order() -> None:
     assert len({tuple(order) for order in orders}) == 4
 
 
-def test_all_orders_of_four_rows_occur_about_equally_often() -> None:
-    orders = [tuple(permute(np.arange(4), 4, seed, "order").tolist()) for seed in range(4800)]
+@pytest.mark.parametrize(("num_rows", "num_orders", "limit"), [(4, 24, 50), (5, 120, 173)])
+def test_all_orders_of_a_few_rows_are_about_equally_likely(num_rows: int, num_orders: int, limit: int) -> None:
+    orders = [permute(np.arange(num_rows), num_rows, seed, "order").tolist() for seed in range(6000)]
     counts = np.unique(orders, axis=0, return_counts=True)[1]
-    assert len(counts) == 24
-    assert ((counts - 200) ** 2 / 200).sum() < 100  # chi-square, 23 degrees of freedom: a uniform draw passes 50 once in a thousand
+    expected = 6000 / num_orders
+    assert len(counts) == num_orders
+    assert ((counts - expected) ** 2 / expected).sum() < limit  # chi-square that a uniform draw passes once in a thousand

@@ -138,6 +138,32 @@ def test_a_given_word_piece_tokenizer_is_served_by_the_reference_alone_and_says_
         token_byte_lengths(encoder)
 
 
+GPT4_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+
+
+@pytest.mark.parametrize(("rule", "served_by"), [(GPT4_SPLIT, "gigatoken"), (r"\p{L}{1,4}|\s|[^\p{L}\s]+", "tokenizers")])
+def test_a_given_byte_level_tokenizer_is_encoded_as_the_reference_does_whatever_its_splitting(tmp_path, rule, served_by):
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    pieces = pre_tokenizers.Split(Regex(rule), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pieces, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(vocab_size=700, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(conformance.SENTENCES * 3, trainer)
+    tokenizer.save(str(tmp_path / "given.json"))
+    paths = tmp_path / "tokenizer.json", tmp_path / "tokenizer_exceptions.json"
+    texts = as_text([*ADVERSARIAL, *conformance.SENTENCES])
+    report = fit_tokenizer([(texts, content_ids(texts))], TokenizerSettings(path=str(tmp_path / "given.json")), *paths)
+    assert report["encoder"] == served_by
+    encoder = load_encoder(*paths)
+    ids, offsets = encode(encoder, texts)
+    wanted = encoder.reference.encode_batch(texts.to_pylist(), add_special_tokens=False)
+    assert [ids[a:b].tolist() for a, b in itertools.pairwise(offsets)] == [encoding.ids for encoding in wanted]
+    words = [start for encoding in wanted for start in (np.diff(encoding.word_ids, prepend=-1) != 0).tolist()]
+    assert word_starts(encoder, texts, ids, offsets).tolist() == words
+
+
 def test_exceptions_of_another_tokenizer_or_version_are_refused(tmp_path):
     word_piece(tmp_path / "tokenizer.json")
     text = (tmp_path / "tokenizer.json").read_text()

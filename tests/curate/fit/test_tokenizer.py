@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pyarrow as pa
 import pytest
+from tokenizers import Tokenizer
 
 from curate.documents import as_text, content_ids, content_words
 from curate.errors import InputError
@@ -32,10 +33,7 @@ def test_training_gives_the_same_bytes_in_every_process():
 
 def test_special_tokens_are_the_first_four_and_every_byte_is_in_the_alphabet():
     settings = TokenizerSettings(vocabulary_size=260)
-    path_free = train_tokenizer(as_text(["aa"]), settings)
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_str(path_free)
+    tokenizer = Tokenizer.from_str(train_tokenizer(as_text([]), settings))
     vocabulary = vocabulary_of(tokenizer)
     assert vocabulary.special == (0, 1, 2, 3)
     assert vocabulary.size == 260
@@ -67,7 +65,7 @@ def test_a_sample_larger_than_the_corpus_is_the_corpus():
 
 
 def test_a_given_tokenizer_keeps_its_ids_and_gets_the_special_tokens_it_lacks(tmp_path):
-    from tokenizers import Tokenizer, models, pre_tokenizers
+    from tokenizers import models, pre_tokenizers
 
     given = Tokenizer(models.WordPiece({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "word": 4}, unk_token="[UNK]"))
     given.pre_tokenizer = pre_tokenizers.BertPreTokenizer()

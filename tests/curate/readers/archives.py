@@ -37,14 +37,24 @@ def page(number: int, words: int = 60) -> str:
     return f"<html><head><title>t</title></head><body><article><p>Page number {number}. {body}.</p></article></body></html>"
 
 
+def fields(headers: dict[str, str]) -> list[str]:
+    return [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+
+
 def http(payload: bytes, status: str = "200 OK", content_type: str | None = "text/html; charset=utf-8", **headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status}"] + ([f"Content-Type: {content_type}"] if content_type else []) + [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    lines = [f"HTTP/1.1 {status}", *([f"Content-Type: {content_type}"] if content_type else []), *fields(headers)]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + payload
 
 
-def record(block: bytes, kind: str = "response", content_type: str = "application/http; msgtype=response", length: int | None = None, uri: str = "http://example.org/a", **headers: str) -> bytes:
-    lines = ["WARC/1.0", f"WARC-Type: {kind}", "WARC-Record-ID: <urn:uuid:0>", f"WARC-Target-URI: {uri}"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+def record(
+    block: bytes,
+    kind: str = "response",
+    content_type: str = "application/http; msgtype=response",
+    length: int | None = None,
+    uri: str = "http://example.org/a",
+    **headers: str,
+) -> bytes:
+    lines = ["WARC/1.0", f"WARC-Type: {kind}", "WARC-Record-ID: <urn:uuid:0>", f"WARC-Target-URI: {uri}", *fields(headers)]
     lines += [f"Content-Type: {content_type}", f"Content-Length: {len(block) if length is None else length}"]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + block + b"\r\n\r\n"
 

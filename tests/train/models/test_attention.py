@@ -1,0 +1,44 @@
+import torch
+
+from train.models.attention import attend, rotate, rotation, segment_bias
+
+
+def test_bias_lets_a_place_see_its_own_segment_only_and_padding_itself() -> None:
+    segments = torch.tensor([[0, 0, 1, 1, 1, -1, -1]])
+    for causal in (True, False):
+        seen = segment_bias(segments, causal=causal)[0, 0] == 0
+        for i in range(7):
+            for j in range(7):
+                assert bool(seen[i, j]) == (bool(segments[0, i] == segments[0, j]) and (not causal or j <= i))
+        assert bool(seen.any(1).all())
+
+
+def test_bias_has_the_type_attention_runs_in() -> None:
+    segments = torch.zeros(1, 3, dtype=torch.int64)
+    assert segment_bias(segments, causal=True).dtype == torch.float32
+    with torch.autocast("cpu", torch.bfloat16):
+        assert segment_bias(segments, causal=True).dtype == torch.bfloat16
+
+
+def test_grouped_heads_equal_heads_written_out() -> None:
+    generator = torch.Generator().manual_seed(1)
+    query = torch.randn(2, 4, 5, 6, generator=generator)
+    key, value = (torch.randn(2, 2, 5, 6, generator=generator) for _ in range(2))
+    bias = segment_bias(torch.zeros(2, 5, dtype=torch.int64), causal=True)
+    out = attend(query, key, value, bias)
+    for head in range(4):
+        scores = query[:, head] @ key[:, head // 2].transpose(1, 2) / 6**0.5 + bias[:, 0]
+        torch.testing.assert_close(out[:, head], scores.softmax(-1) @ value[:, head // 2])
+
+
+def test_rotation_leaves_scores_a_function_of_distance() -> None:
+    generator = torch.Generator().manual_seed(2)
+    query, key = (torch.randn(1, 1, 1, 8, generator=generator) for _ in range(2))
+
+    def score(i: int, j: int) -> torch.Tensor:
+        turned = [rotate(values, *rotation(torch.tensor([[place]]), 8, 10_000.0)) for values, place in ((query, i), (key, j))]
+        return (turned[0] * turned[1]).sum()
+
+    torch.testing.assert_close(score(9, 4), score(25, 20), rtol=1e-5, atol=1e-5)
+    assert abs(float(score(9, 4) - score(9, 5))) > 1e-3
+    torch.testing.assert_close(rotate(query, *rotation(torch.tensor([[7]]), 8, 10_000.0)).norm(), query.norm())
