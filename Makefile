@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v p
 BIN := .venv/bin
 READY := .venv/.ready
 .DEFAULT_GOAL := help
-.PHONY: help demo test check torture bench lock clean
+.PHONY: help demo test check torture bench lock clean cards
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -16,6 +16,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/pip check --disable-pip-version-check
+	@echo "compiling the kernels (once)"
+	@$(BIN)/python -m pipelines.warm
 	@touch $(READY)
 
 demo: $(READY)  ## the whole way on the bundled archives, in at most 4 minutes on 2 cores
@@ -41,3 +43,6 @@ lock:  ## how requirements.lock is made anew after a change in pyproject.toml
 
 clean:  ## remove the environment and the demo's run
 	@rm -rf .venv runs
+
+cards: $(READY)  ## write data_cards/ anew from the shipped recipes
+	@$(BIN)/python -m pipelines.cards.shipped

@@ -21,7 +21,6 @@ DONE, FAILED, USAGE, GATE_FAILED, ENVIRONMENT, INTERRUPTED, TERMINATED = 0, 1, 2
 
 app = typer.Typer(
     help="Raw archives in; a clean corpus, pretext-task shards and a trained, handed-over model out.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -36,8 +35,12 @@ RunOption = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="Th
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of text.")]
 
 
-class Terminated(BaseException):
-    """SIGTERM arrived."""
+class Stopped(BaseException):
+    """SIGINT or SIGTERM arrived."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def say(text: str = "") -> None:
@@ -51,12 +54,15 @@ def give(text: str) -> None:
 
 
 @app.callback(invoke_without_command=True)
-def corpuscle(version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
+def corpuscle(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
     if version:
         from importlib.metadata import version as installed
 
         give(f"corpuscle {installed('corpuscle')}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        say(context.get_help())
+        raise typer.Exit(USAGE)
 
 
 @app.command()
@@ -135,7 +141,7 @@ def explain(
     if (document is None) == (row is None):
         raise RecipeError("explain takes a document or --row SHARD:ROW, one of the two")
     found = explaining.explain_row(open_run(run), row) if row is not None else explaining.explain_document(open_run(run), str(document))
-    give(json.dumps(found) if as_json else explaining.as_text(found))
+    give(explaining.as_json(found) if as_json else explaining.as_text(found))
 
 
 @app.command()
@@ -189,21 +195,18 @@ def schema() -> None:
 
 def main() -> None:
     """The entry point: run a command, translate what it raises."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):  # of our own, since typer would leave without a word on a KeyboardInterrupt
+        signal.signal(number, _stop)
     sys.exit(_guarded(lambda: app(standalone_mode=False)))
 
 
 def _guarded(command: Callable[[], Any]) -> int:
-    import click
-
     try:
         result = command()
         sys.stdout.flush()
         return result if isinstance(result, int) else DONE
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        say(f"error: {error.format_message()}\n`corpuscle --help` lists the commands, `corpuscle COMMAND --help` what each takes.")
         return USAGE
     except RecipeError as error:
         say(f"error: {error}")
@@ -214,12 +217,10 @@ def _guarded(command: Callable[[], Any]) -> int:
     except CorpuscleError as error:
         say(f"error: {error}")
         return FAILED
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        say("\ninterrupted. Everything committed is safe; give the same command again to resume.")
-        return INTERRUPTED
-    except Terminated:
-        say("terminated. Everything committed is safe; give the same command again to resume.")
-        return TERMINATED
+    except Stopped as stop:
+        word, code = ("interrupted", INTERRUPTED) if stop.number == signal.SIGINT else ("terminated", TERMINATED)
+        say(f"\n{word}. Everything committed is safe; give the same command again to resume.")
+        return code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away, as `| head` does
         return DONE
@@ -236,8 +237,8 @@ def _refused(error: OSError) -> int:
     return ENVIRONMENT
 
 
-def _terminate(signal_number: int, frame: FrameType | None) -> None:
-    raise Terminated
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped(number)
 
 
 if __name__ == "__main__":

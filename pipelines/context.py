@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter
+
 from curate.errors import InputError
 from curate.storage import checksum, write_bytes
 from pipelines.journal import Entry, Journal
@@ -13,35 +15,38 @@ from pipelines.journal import Entry, Journal
 if TYPE_CHECKING:
     from pipelines.recipe import Recipe
 
+Known = tuple[int, int, int, str]  # size, modification time in ns, inode; the checksum of what was there then
+_MEMORY = TypeAdapter(dict[str, Known])
+
 
 @dataclass
 class InputChecksums:
     """Checksums of input files, remembered by size, modification time and inode so that unchanged files are not reread."""
 
     memory: Path
-    known: dict[str, list[str | int]] = field(default_factory=dict)
+    known: dict[str, Known] = field(default_factory=dict)
     changed: bool = False
 
     @classmethod
     def load(cls, memory: Path) -> "InputChecksums":
-        """What an earlier run remembered; a memory that cannot be parsed is worth nothing and is made anew."""
+        """What an earlier run remembered; a memory that cannot be understood is worth nothing and is made anew."""
         if not memory.exists():
             return cls(memory)
         try:
-            return cls(memory, json.loads(memory.read_text()))
+            return cls(memory, _MEMORY.validate_json(memory.read_bytes()))
         except ValueError:
             return cls(memory, changed=True)
 
     def of(self, path: Path) -> str:
         try:
             stat = path.stat()
-            stamp: list[str | int] = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+            stamp = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
             if (found := self.known.get(str(path))) and found[:3] == stamp:
-                return str(found[3])
+                return found[3]
             value = checksum(path)
         except OSError as error:
             raise InputError(f"{path}: the input file cannot be read: {error.strerror}. Make it readable or take it out of the source's paths.") from error
-        self.known[str(path)] = [*stamp, value]
+        self.known[str(path)] = (*stamp, value)
         self.changed = True
         return value
 

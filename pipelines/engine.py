@@ -35,25 +35,26 @@ def pending(context: Context, units: list[Unit]) -> list[Pending]:
 
 def bring_up_to_date(context: Context, stage: str, workers: Workers, progress: Progress, reuse: Journal | None = None) -> tuple[int, int]:
     """Run what a stage needs and withdraw what it no longer wants. Returns how many units ran, and how many were reused."""
-    ran = reused = 0
+    ran: set[str] = set()  # names, since a phase that comes twice must not be counted twice
+    reused: set[str] = set()
     for phase in STAGES[stage]:
         units = phase(context)
         todo = [item.unit for item in pending(context, units)]
         for unit in todo:
             context.journal.void(unit.name)
         todo = [unit for unit in todo if not (reuse and _link(context, unit, reuse))]
-        reused += len(units) - len(todo)
+        reused |= {unit.name for unit in units} - {unit.name for unit in todo} - ran
         for number, entry in enumerate(_do(context, todo, workers), 1):
             context.journal.record(entry)
-            progress(stage, number, len(todo), reused)
-        ran += len(todo)
+            ran.add(entry.unit)
+            progress(stage, number, len(todo), len(reused))
     wanted = {unit.name for phase in STAGES[stage] for unit in phase(context)}
     for name in sorted(name for name, entry in context.journal.live.items() if entry.stage == stage and name not in wanted):
         outputs = context.journal.live[name].outputs
         context.journal.void(name)
         for path in outputs.keys() - context.journal.outputs().keys():
             (context.run / path).unlink(missing_ok=True)
-    return ran, reused
+    return len(ran), len(reused - ran)
 
 
 def remove_attempts(run: Path) -> None:

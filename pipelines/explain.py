@@ -1,5 +1,7 @@
 """Why is this document in the corpus, or not? Which documents is this row made of? Answers from files, recomputing no text."""
 
+import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -23,6 +25,7 @@ from pipelines.stages.measure import BENCHMARK_INDEX
 
 MAX_MATCHES = 20
 PLACE = ["path", "offset", "row_group", "uri", "identifier"]
+NUMBER = re.compile(r"[0-9]{1,18}")  # what fits the columns it is compared with
 UNSHOWN = ("signature", "benchmarks")  # families whose columns are not one number a document
 
 
@@ -54,7 +57,7 @@ def explain_row(context: Context, query: str) -> dict[str, Any]:
 
     path_text, _, row_text = query.rpartition(":")
     path = next((path for path in (Path(path_text), context.run / path_text) if path.is_file()), None)
-    if path is None or not row_text.isdigit():
+    if path is None or not NUMBER.fullmatch(row_text):
         raise InputError(f"--row {query}: give SHARD:ROW, such as shards/causal/data/train-0a1b2c3d.arrow:7; the shard's path may be relative to the run")
     shard = open_shard(path)
     if int(row_text) >= shard.num_rows:
@@ -84,6 +87,19 @@ def as_text(found: dict[str, Any]) -> str:
             f"\n  {item['document']}  tokens {item['tokens'][0]}–{item['tokens'][1]}  {item['uri'] or item['path']}" for item in found["documents"]
         )
     return _document_text(found)
+
+
+def as_json(found: dict[str, Any]) -> str:
+    """An answer as one JSON object. JSON has no infinite numbers, which a share of nothing can be: they become strings such as "Infinity"."""
+    return json.dumps(_writable(found), allow_nan=False)
+
+
+def _writable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _writable(held) for name, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_writable(held) for held in value]
+    return json.dumps(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _document_text(found: dict[str, Any]) -> str:
@@ -131,10 +147,12 @@ def _matches(context: Context, query: str) -> Iterator[tuple[Part, int]]:
     if place := re.fullmatch(r"([0-9a-f]{8}):(\d+)", query):
         yield from ((part, int(place[2])) for part in everything if part.hex == place[1] and int(place[2]) < part.num_documents)
         return
-    find = _by_content(context, bytes.fromhex(query)) if re.fullmatch(r"[0-9a-f]{32}", query) else _by_place(context, query)
+    find = [_by_place(context, query)]
+    if re.fullmatch(r"[0-9a-f]{32}", query):  # which a record's own id may be as well
+        find.append(_by_content(context, bytes.fromhex(query)))
     count = 0
     for part in everything:
-        for row in np.flatnonzero(find(part))[: MAX_MATCHES - count].tolist():
+        for row in np.flatnonzero(np.logical_or.reduce([fits(part) for fits in find]))[: MAX_MATCHES - count].tolist():
             count += 1
             yield part, row
 
@@ -152,7 +170,7 @@ def _by_place(context: Context, query: str) -> Callable[[Part], Any]:
         table = read_table(context.run / part.document_file, PLACE)
         paths = table["path"].cast(pa.string())
         fits = pc.or_kleene(pc.equal(paths, query), pc.or_kleene(pc.equal(table["uri"], query), pc.equal(table["identifier"], query)))
-        if offset.isdigit():
+        if NUMBER.fullmatch(offset):
             fits = pc.or_kleene(fits, pc.and_(pc.equal(paths, path), pc.equal(table["offset"], int(offset))))
         return pc.fill_null(fits, False).to_numpy()
 

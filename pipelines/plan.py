@@ -25,19 +25,19 @@ def plan(context: Context) -> list[StagePlan]:
     result: list[StagePlan] = []
     waiting_for: str | None = None
     for stage, phases in STAGES.items():
-        current = to_run = 0
-        reasons: Counter[str] = Counter()
+        current: set[str] = set()  # names, since a phase that comes twice must not be counted twice
+        to_run: dict[str, tuple[str, ...]] = {}
         for phase in phases if waiting_for is None else ():
             units = phase(context)
             todo = pending(context, units)
-            current += len(units) - len(todo)
-            to_run += len(todo)
-            reasons.update(why for item in todo for why in item.why)
+            to_run |= {item.unit.name: item.why for item in todo}
+            current |= {unit.name for unit in units} - to_run.keys()
             if todo:
                 waiting_for = stage
                 break
         if to_run or waiting_for is None:
-            result.append(StagePlan(stage, current, to_run, dict(reasons.most_common())))
+            reasons = Counter(why for whys in to_run.values() for why in whys)
+            result.append(StagePlan(stage, len(current), len(to_run), dict(reasons.most_common())))
         else:
             committed = sum(entry.stage == stage for entry in context.journal.live.values())
             result.append(StagePlan(stage, committed, 0, {}, waiting_for))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import xxhash
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from curate.contamination.benchmark import BenchmarkSettings
@@ -64,7 +63,7 @@ class Recipe(BaseModel):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Short name; the default run folder is runs/<name>.")
     description: str = Field("", description="One or two sentences for the data card.")
     root: str = Field(".", description="Folder that every path below is relative to; itself relative to the recipe.")
-    seed: int = Field(1, ge=0, description="Seed of every random choice.")
+    seed: int = Field(1, ge=0, description="Draws masks and the documents of a task; the tokenizer, near-duplicates, held-out and training have their own.")
     sources: list[SourceSettings] = Field(min_length=1, description="The archives.")
     provenance: str | None = Field(None, description="CSV with origin and licence of each input file, for the data card.")
     limits: Limits = Limits()
@@ -107,7 +106,7 @@ class Recipe(BaseModel):
     def as_yaml(self) -> str:
         """The whole recipe, every default written out."""
         head = f"# Recipe {self.hash}, every default written out.\n"
-        return head + yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+        return head + recipe_file.dump(self.model_dump(mode="json"))
 
     def resolved(self, run: Path) -> "Recipe":
         """With the machine's choices (precision, threads) made: those of the run's recipe where it has one, else now."""
@@ -150,9 +149,9 @@ def _apply(data: dict[str, Any], change: str) -> None:
     for name in parents:
         at = _step(at, name, change)
     if isinstance(at, list):
-        at[_position(at, last, change)] = recipe_file.scalar(text)
+        at[_position(at, last, change)] = recipe_file.scalar(text, f"--set {key}")
     elif isinstance(at, dict):
-        at[last] = recipe_file.scalar(text)
+        at[last] = recipe_file.scalar(text, f"--set {key}")
     else:
         raise RecipeError(f"--set {change}: {'.'.join(parents)} holds a single value, so it has no {last!r}")
 

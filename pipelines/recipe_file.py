@@ -16,6 +16,7 @@ from curate.errors import RecipeError
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 50
 MAX_ALIASES = 50
+MAX_NODES = 100_000  # with every alias written out: aliases of aliases multiply
 PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null"))
 
 Location = tuple[str | int, ...]
@@ -30,9 +31,16 @@ _Loader.yaml_implicit_resolvers = {
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)|[0-9]+\.[0-9]*|\.inf)$"), list("-+0123456789.")
-)
+_FLOAT = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)|[0-9]+\.[0-9]*|\.inf)$")
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+
+
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
+# So that text which either YAML takes for a number or a truth value is quoted: 1e3 by 1.2, `no` by 1.1.
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[Location, int]]:
@@ -51,32 +59,42 @@ def read(path: Path) -> tuple[dict[str, Any], dict[Location, int]]:
 
 def parse(text: str, name: str) -> tuple[dict[str, Any], dict[Location, int]]:
     """As `read`, for text that is already in memory; `name` is what errors call it."""
-    try:
-        if sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, _Loader)) > MAX_ALIASES:
-            raise RecipeError(f"{name}: more than {MAX_ALIASES} aliases; write the values out")
-        loader = _Loader(text)
-        node = loader.get_single_node()
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise RecipeError(f"{name}:{line}: not valid YAML: {error.problem}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise RecipeError(f"{name}: not valid YAML: {error}") from error
+    loader, node = _compose(text, name)
     if not isinstance(node, yaml.MappingNode):
         raise RecipeError(f"{name}:1: a recipe is a mapping of keys to settings; see `corpuscle schema`")
     lines: dict[Location, int] = {(): 1}
     return _build(loader, node, (), lines, name), lines
 
 
-def scalar(text: str) -> Any:
-    """The value of one `--set key=value`, read as YAML."""
-    loader = _Loader(text)
-    node = loader.get_single_node()
-    return None if node is None else _build(loader, node, (), {}, "--set")
+def scalar(text: str, name: str = "--set") -> Any:
+    """The value of one `--set key=value`, read as YAML; `name` is what errors call it."""
+    loader, node = _compose(text, name)
+    return None if node is None else _build(loader, node, (), {}, name)
+
+
+def dump(data: dict[str, Any]) -> str:
+    """YAML that `parse` reads back as the same data, keys in their order."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _compose(text: str, name: str) -> tuple[_Loader, yaml.Node | None]:
+    try:
+        if sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, _Loader)) > MAX_ALIASES:
+            raise RecipeError(f"{name}: more than {MAX_ALIASES} aliases; write the values out")
+        loader = _Loader(text)
+        return loader, loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise RecipeError(f"{name}:{line}: not valid YAML: {error.problem}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise RecipeError(f"{name}: not valid YAML: {error}") from error
 
 
 def _build(loader: _Loader, node: yaml.Node, at: Location, lines: dict[Location, int], name: str) -> Any:
     if len(at) > MAX_DEPTH:
         raise RecipeError(f"{name}:{node.start_mark.line + 1}: nested deeper than {MAX_DEPTH} levels")
+    if len(lines) > MAX_NODES:
+        raise RecipeError(f"{name}:{node.start_mark.line + 1}: more than {MAX_NODES} values with its aliases written out")
     if node.tag not in PLAIN_TAGS:
         raise RecipeError(f"{name}:{node.start_mark.line + 1}: not valid YAML for a recipe: the tag {node.tag!r} makes objects, and a recipe is data only")
     if isinstance(node, yaml.MappingNode):
@@ -95,4 +113,7 @@ def _build(loader: _Loader, node: yaml.Node, at: Location, lines: dict[Location,
         for index, child in enumerate(node.value):
             lines[(*at, index)] = child.start_mark.line + 1
         return [_build(loader, child, (*at, index), lines, name) for index, child in enumerate(node.value)]
-    return loader.construct_object(node)
+    try:
+        return loader.construct_object(node)
+    except (ValueError, yaml.YAMLError) as error:
+        raise RecipeError(f"{name}:{node.start_mark.line + 1}: {node.value!r} is no {node.tag.rpartition(':')[2]}") from error

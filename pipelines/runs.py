@@ -20,6 +20,7 @@ from pipelines.report.page import Excerpt, write_page
 from pipelines.stages import STAGES
 from pipelines.summarize import summarize
 from pipelines.summary import Stage
+from pipelines.warm import compile_kernels
 
 if TYPE_CHECKING:
     from pipelines.summary import Summary
@@ -66,6 +67,8 @@ def run(
 
 
 def _do(context: Context, workers: int, until: str | None, reuse: Journal | None, progress: engine.Progress) -> tuple[Stage, ...]:
+    if not context.journal.live:
+        compile_kernels()
     stages: list[Stage] = []
     with Workers(workers) as pool:
         for stage in STAGES:

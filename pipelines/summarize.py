@@ -39,7 +39,7 @@ def summarize(context: Context, command: Iterable[str] = ()) -> told.Summary:
         rules=_rules(context),
         duplicates=_duplicates(context),
         benchmarks=_benchmarks(context),
-        rows=tuple(_rows(context, task) for task in recipe.tasks.model_dump(exclude_none=True)),
+        rows=tuple(_rows(context, task) for task in recipe.tasks.model_dump(exclude_none=True) if any(context.entries(f"manufacture/{task}/"))),
         models=_models(context),
     )
     if "select/ledger" in context.journal.live:

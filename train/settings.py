@@ -17,7 +17,7 @@ class TrainSettings(BaseModel):
     num_steps: int = Field(default=1000, ge=1, description="Optimizer steps.")
     batch_rows: int = Field(default=16, ge=1, description="Rows of a step, over all passes and ranks.")
     rows_per_pass: int | None = Field(default=None, ge=1, description="Rows that pass the model at once, gradients summed over passes; none: all of the batch.")
-    learning_rate: float = Field(default=2e-3, gt=0, description="Highest learning rate.")
+    learning_rate: float = Field(default=3e-3, gt=0, description="Highest learning rate.")
     final_learning_rate_fraction: float = Field(default=0.1, ge=0, le=1, description="Last learning rate, as a share of the highest.")
     warmup_fraction: float = Field(default=0.05, ge=0, le=1, description="Share of the steps in which the learning rate rises to its highest.")
     decay: Literal["cosine", "linear", "wsd"] = Field(

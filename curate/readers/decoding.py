@@ -34,24 +34,24 @@ def decode(data: bytes, declared: Sequence[str] = ()) -> str:
     return _strict(data, [encoding for encoding in declared if encoding.startswith(_NOT_OVER_ASCII)] or ["utf-8", *declared])
 
 
-def decode_page(data: bytes, labels: Sequence[str | None] = ()) -> str:
-    """The text of a web page; `labels` are charset labels from outside (HTTP). Raises UnusableError (`undecodable`)."""
+def decode_page(data: bytes, label: str | None = None, encoding: str | None = None) -> str:
+    """The text of a web page; `label` is a charset label from HTTP, `encoding` a Python codec that the user names. Raises UnusableError (`undecodable`)."""
     meta = _META.search(data[:_META_BYTES])
-    known = [web_encoding(label) for label in (*labels, meta and meta[1].decode("ascii"))]
+    known = [encoding, web_encoding(label), web_encoding(meta[1].decode("ascii") if meta else None)]
     # Without its mark, UTF-16 is not believed: nearly any bytes would pass for it, and a meta element read as ASCII refutes it.
-    declared = [encoding for encoding in known if encoding and not encoding.startswith(("utf-16", "utf-32"))]
+    declared = [name for name in known if name and not name.startswith(("utf-16", "utf-32"))]
     if (marked := _marked(data)) is not None:
         return marked
     try:
-        return _strict(data, [*(encoding for encoding in declared if encoding.startswith(_NOT_OVER_ASCII)), "utf-8", *declared])
+        return _strict(data, [*(name for name in declared if name.startswith(_NOT_OVER_ASCII)), "utf-8", *declared])
     except UnusableError:
         from resiliparse.parse.encoding import detect_encoding
 
         guess = detect_encoding(data, max_len=_GUESS_BYTES)
-        encoding = web_encoding(guess) if guess else None
-        if encoding is None or encoding in declared or encoding.startswith(("utf-8", "utf-16", "utf-32")):
+        guessed = web_encoding(guess)
+        if guessed is None or guessed in declared or guessed.startswith(("utf-8", "utf-16", "utf-32")):
             raise
-        return _strict(data, [encoding])
+        return _strict(data, [guessed])
 
 
 def web_encoding(label: str | None) -> str | None:

@@ -1,4 +1,8 @@
-"""Web pages: the main text of one page, by resiliparse, with what a parser would cost looked at first."""
+"""Web pages: the main text of one page, by resiliparse, with what a parser would cost looked at first.
+
+What is main content is resiliparse's judgement. One of its rules (2.0.1) takes a `ul` few levels below `body` for navigation, so
+pages with hardly any structure lose their bulleted lists; deeper lists and numbered ones stay.
+"""
 
 from pathlib import Path
 
@@ -15,8 +19,8 @@ _LIMIT_NAMES = ("", "max_html_depth", "max_html_attributes", "max_html_nodes")
 def read(path: Path, start: int, end: int, settings: SourceSettings, limits: Limits) -> Records:
     """One file, one document (no URI, no identifier)."""
     try:
-        labels = [settings.encoding] if settings.encoding else []
-        yield Document(require_text(page_text(decode_page(whole(path, limits), labels), limits)), 0)
+        page = decode_page(whole(path, limits), encoding=settings.encoding)
+        yield Document(require_text(page_text(page, limits)), 0)
     except UnusableError as why:
         if path.stat().st_size:  # an empty file holds no record
             yield why.refused(0)

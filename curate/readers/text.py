@@ -23,8 +23,7 @@ def read(path: Path, start: int, end: int, settings: SourceSettings, limits: Lim
     try:
         yield Document(require_text(decode(whole(path, limits), _declared(settings))), 0)
     except UnusableError as why:
-        if path.stat().st_size:  # an empty file holds no record
-            yield why.refused(0)
+        yield why.refused(0)
     return Ends(start, end)
 
 

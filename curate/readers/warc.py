@@ -161,7 +161,7 @@ def _text(head: _Head, entity: Entity, block: bytes, limits: Limits) -> str:
     content = decode_content(unchunked, entity.codings, limits)
     _verify(head.payload_digest, [entity.raw, unchunked, content], "WARC-Payload-Digest")  # writers differ in which they hash
     if entity.media_type in PAGES:
-        return page_text(decode_page(content, [entity.charset]), limits)
+        return page_text(decode_page(content, entity.charset), limits)
     encoding = web_encoding(entity.charset)
     return decode(content, [encoding] if encoding else [])
 

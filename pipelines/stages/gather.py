@@ -55,9 +55,7 @@ def patterns(context: Context, source: SourceSettings) -> list[tuple[str, int]]:
 def gather_slice(run: Path, root: Path, slice: dict[str, Any], settings: dict[str, Any], limits: dict[str, Any]) -> Done:  # noqa: A002 - the room's own word
     taken = Slice.from_json(slice)
     name = f"{taken.part:08x}.arrow"
-    counts = gather(
-        taken, SourceSettings.model_validate(settings), Limits.model_validate(limits), root, run / "documents" / name, run / "quarantine" / name
-    )
+    counts = gather(taken, SourceSettings.model_validate(settings), Limits.model_validate(limits), root, run / "documents" / name, run / "quarantine" / name)
     facts = {
         "part": taken.part,
         "source": taken.source,

@@ -76,7 +76,9 @@ def test_an_added_file_changes_one_slice(archives: Path, first: Path, tmp_path: 
         assert len(old.items() - new.items()) == 1
         again = [unit for unit in ran_since(copy, before) if unit.startswith(("gather/", "measure/", "index/exact/", "index/near/"))]
         changed = {unit.rpartition("/")[2] for unit in again}
-        assert changed <= {unit.rpartition("/")[2] for unit in new.keys() - old.keys()} | {unit.rpartition("/")[2] for unit in new if new[unit] != old.get(unit)}
+        assert changed <= {unit.rpartition("/")[2] for unit in new.keys() - old.keys()} | {
+            unit.rpartition("/")[2] for unit in new if new[unit] != old.get(unit)
+        }
         assert len(changed) <= 2  # the slice, or the two that the new file parted it into
     finally:
         added.unlink()

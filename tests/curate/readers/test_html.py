@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from curate.readers import Limits
+from curate.readers import Limits, SourceSettings
 from curate.readers.html import page_text
 from curate.readers.records import UnusableError
 from tests.curate.readers.archives import LIMITS, everything, page, reasons
@@ -76,6 +76,12 @@ def test_files_may_be_compressed_empty_too_large_or_undecodable(tmp_path: Path) 
     assert read_page(tmp_path, b"")[:2] == ([], [])
     assert reasons(read_page(tmp_path, page(5).encode(), limits=Limits(max_document_bytes=50))[1]) == ["too_large"]
     assert reasons(read_page(tmp_path, "<meta charset=utf-8><p>日本語のテキスト".encode() + b"\xff")[1]) == ["undecodable"]
+
+
+def test_a_declared_encoding_is_believed_where_the_page_is_not_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_bytes("<p>Größe ░▒▓".encode("cp437"))
+    settings = SourceSettings(name="s", paths=["*"], encoding="cp437")
+    assert everything("html", tmp_path / "a.html", settings=settings)[0][0].text == "Größe ░▒▓"
 
 
 def test_limits_are_settings() -> None:

@@ -94,12 +94,30 @@ def test_a_wrong_length_costs_that_record_only(tmp_path: Path, wrong: int) -> No
 def test_a_wrong_length_is_survived_in_a_stream_far_beyond_the_window(tmp_path: Path) -> None:
     block = http(page(1).encode())
     rng = random.Random(1)
-    filler = record(rng.randbytes(6 << 20), kind="metadata", content_type="x/y")
+    filler = record(rng.randbytes(8 << 20), kind="metadata", content_type="x/y")
     records = [response(0), record(block, length=10**9), *(response(number) for number in range(2, 4)), filler, response(4)]
     limits = Limits(max_document_bytes=1 << 16)
     documents, refused, _ = everything("warc", put(tmp_path, "b.warc.gz", gzip.compress(b"".join(records), 1)), limits=limits)
     assert texts(documents) == [0, 2, 3, 4]
     assert reasons(refused) == ["length_mismatch", "warc_metadata"]
+
+
+def test_a_wrong_length_is_survived_in_a_stream_that_is_cut_as_well(tmp_path: Path) -> None:
+    filler = record(random.Random(1).randbytes(8 << 20), kind="metadata", content_type="x/y")
+    records = [response(0), record(http(page(1).encode()), length=10**9), response(2), filler, response(3)]
+    limits = Limits(max_document_bytes=1 << 16)
+    documents, refused, _ = everything("warc", put(tmp_path, "b.warc.gz", gzip.compress(b"".join(records), 1)[:-9]), limits=limits)
+    assert texts(documents) == [0, 2, 3]
+    assert reasons(refused) == ["length_mismatch", "warc_metadata", "truncated"]
+
+
+def test_a_member_that_swallows_the_rest_of_the_file_does_not_lose_it(tmp_path: Path) -> None:
+    packer = zlib.compressobj(0, wbits=31)  # one stored block whose length promises more than is left of it
+    stored = packer.compress(record(http(page(1, 3000).encode()))) + packer.flush()
+    content = zipped([response(0)]) + stored[:500] + zipped([response(2), response(3)])
+    documents, refused, _ = everything("warc", put(tmp_path, "a.warc.gz", content))
+    assert texts(documents) == [0, 2, 3]
+    assert reasons(refused) == ["damaged"]
 
 
 def test_missing_and_contradictory_lengths_are_damage(tmp_path: Path) -> None:
