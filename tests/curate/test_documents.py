@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pyarrow as pa
 import pytest
 import xxhash
@@ -21,7 +23,7 @@ def test_a_null_text_is_refused() -> None:
 
 def test_buffers_of_a_slice_point_at_its_own_texts() -> None:
     data, offsets = text_buffers(as_text(TEXTS).slice(1, 2))
-    assert [bytes(data[start:end]).decode() for start, end in zip(offsets[:-1], offsets[1:], strict=True)] == TEXTS[1:3]
+    assert [bytes(data[start:end]).decode() for start, end in pairwise(offsets)] == TEXTS[1:3]
 
 
 def test_buffers_of_no_texts_are_empty() -> None:

@@ -22,7 +22,7 @@ def test_a_row_is_drawn_alike_wherever_it_stands() -> None:
 
 def test_fractions_are_uniform_in_0_to_1() -> None:
     values = fractions(5, "p", np.arange(100_000, dtype=np.uint64))
-    assert 0 <= values.min()
+    assert values.min() >= 0
     assert values.max() < 1
     counts = np.histogram(values, 20, (0, 1))[0]
     assert ((counts - 5000) ** 2 / 5000).sum() < 43.8  # chi-square, 19 degrees of freedom, p = 0.001

@@ -69,12 +69,12 @@ def test_an_added_file_changes_one_slice(archives: Path, first: Path, tmp_path: 
     added = archives / "archives" / "text" / "1899-added.txt"
     added.write_text("A speech that was not there before. " * 40)
     try:
-        old = units(open_run(copy), "gather")
+        old = units(open_run(copy), "gather/part")
         before = lines(copy)
         run(archives / "recipe.yaml", copy, changes=NO_TRAINING)
-        new = units(open_run(copy), "gather")
+        new = units(open_run(copy), "gather/part")
         assert len(old.items() - new.items()) == 1
-        again = [unit for unit in ran_since(copy, before) if unit.startswith(("gather/", "measure/", "index/exact/", "index/near/"))]
+        again = [unit for unit in ran_since(copy, before) if unit.startswith(("gather/part/", "measure/", "index/exact/", "index/near/"))]
         changed = {unit.rpartition("/")[2] for unit in again}
         assert changed <= {unit.rpartition("/")[2] for unit in new.keys() - old.keys()} | {
             unit.rpartition("/")[2] for unit in new if new[unit] != old.get(unit)
@@ -91,11 +91,11 @@ def test_an_edited_threshold_reruns_select_and_the_rows_of_changed_ledger_slices
     pinned = [*NO_TRAINING, f"tokenizer.path={tmp_path / 'given.json'}"]
     run(recipe, copy, changes=pinned, reuse=first)
     ledgers = {path: checksum for path, checksum in fingerprints(copy).items() if path.startswith("ledger/") and "/rules/" not in path}
-    edited = [*pinned, "rules.gopher_quality.min_words=90"]
+    edited = [*pinned, "rules.gopher_quality.min_words=300"]
     told = {item.stage: item for item in plan(planned(recipe, copy, edited))}
     assert [told[stage].num_to_run for stage in ("gather", "measure", "index")] == [0, 0, 0]
     assert told["select"].num_to_run
-    assert any("min_words: 50 → 90" in why for why in told["select"].reasons)
+    assert any("min_words: 50 → 300" in why for why in told["select"].reasons)
     assert told["manufacture"].follows == "select"
     before = lines(copy)
     run(recipe, copy, changes=edited)

@@ -61,7 +61,7 @@ def test_before_the_first_run_the_first_stage_is_counted_and_the_others_follow(t
 def test_a_changed_threshold_is_named_and_runs_no_earlier_stage(corpus_folder: Path) -> None:
     stages = told(corpus_folder, "rules.gopher_quality.min_words=30")
     assert [stages[name].num_to_run for name in ("gather", "measure", "index")] == [0, 0, 0]
-    assert (stages["select"].num_to_run, stages["select"].reasons) == (1, {"gopher_quality.min_words: 20 → 30": 1})
+    assert (stages["select"].num_to_run, stages["select"].reasons) == (1, {"settings.gopher_quality.min_words: 20 → 30": 1})
     assert {stages[name].follows for name in ("fit", "manufacture", "train", "handover")} == {"select"}
     assert stages["manufacture"].num_current == 2
     assert any("2 units committed; after select" in line for line in as_lines(list(stages.values())))
@@ -70,7 +70,7 @@ def test_a_changed_threshold_is_named_and_runs_no_earlier_stage(corpus_folder: P
 def test_a_changed_input_and_a_changed_setting_of_its_source_are_named(corpus_folder: Path, tmp_path: Path) -> None:
     copied = Path(shutil.copytree(corpus_folder, tmp_path / "copy"))
     (reason,) = told(copied, "sources.letters.text_field=body")["gather"].reasons
-    assert reason == 'source.text_field: "text" → "body"'
+    assert reason == 'settings.source.text_field: "text" → "body"'
     write_jsonl(copied / "archives" / "letters.jsonl", letters(31))
     reasons = told(copied)["gather"].reasons
     assert any(reason.startswith("inputs.letters.jsonl: ") for reason in reasons), reasons
@@ -102,7 +102,7 @@ def test_the_plan_is_what_the_run_then_does(corpus_folder: Path, tmp_path: Path)
 def test_as_json_holds_every_stage_with_counts_and_reasons(corpus_folder: Path) -> None:
     found = json.loads(json.dumps(as_json(list(told(corpus_folder, "rules.gopher_quality.min_words=30").values()))))
     assert list(found) == list(STAGES)
-    assert found["select"] == {"current": 0, "to_run": 1, "reasons": {"gopher_quality.min_words: 20 → 30": 1}, "follows": None}
+    assert found["select"] == {"current": 0, "to_run": 1, "reasons": {"settings.gopher_quality.min_words: 20 → 30": 1}, "follows": None}
     assert found["fit"]["follows"] == "select"
 
 

@@ -94,7 +94,7 @@ def test_transformers_loads_what_is_handed_over(quickstart: Finished) -> None:
     for task, kind in (("causal", AutoModelForCausalLM), ("masked", AutoModelForMaskedLM)):
         folder = quickstart.folder / "models" / task
         model, tokenizer = kind.from_pretrained(folder, local_files_only=True), AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        logits = model(**{"input_ids": torch.tensor([tokenizer.encode("The Senate shall", add_special_tokens=False)])}).logits
+        logits = model(input_ids=torch.tensor([tokenizer.encode("The Senate shall", add_special_tokens=False)])).logits
         assert torch.isfinite(logits).all()
         assert next(one for one in quickstart.whole.models if one.task == task).max_logits_difference <= 1e-4
 
