@@ -61,7 +61,7 @@ def run(
         write_bytes(target / "recipe.yaml", settings.as_yaml().encode())
         engine.remove_attempts(target)
         stages = _do(context, workers or available_cores(), until, other, progress)
-        summary = replace(summarize(context), stages=stages)
+        summary = replace(summarize(context, until), stages=stages)
         write_page(summary, target / "report.html", list(_excerpts(context)) if samples else [])
     return summary
 
@@ -77,7 +77,7 @@ def _do(context: Context, workers: int, until: str | None, reuse: Journal | None
             context.inputs.save()
             stages.append(Stage(stage, round(time.perf_counter() - start, 3), ran, reused))
             if stage == until:
-                return tuple(stages)
+                break
     engine.sweep(context)
     return tuple(stages)
 

@@ -19,28 +19,36 @@ from pipelines import summary as told
 from pipelines.context import Context
 from pipelines.parts import Part, parts
 from pipelines.problems import problems
+from pipelines.stages import STAGES
 from pipelines.stages.decide import CERTIFICATE_FILE, CLUSTERS_FILE
 from pipelines.stages.gather import patterns
 
 STEPS = (*SETS, "exact_duplicate", "near_duplicate", "contaminated", "near_held_out")  # the order in which select judges
 
 
-def summarize(context: Context, command: Iterable[str] = ()) -> told.Summary:
-    """Everything the run tells so far; stages that have not run leave their part empty. Raises AccountingError where sums fail."""
+def summarize(context: Context, until: str | None = None) -> told.Summary:
+    """Everything the run tells so far. What stages that have not run, or lie behind `until`, would tell is left out: an
+    earlier run may have left something there that no longer agrees with the ledger. Raises AccountingError where sums fail.
+    """
     recipe = context.recipe
+    done = tuple(STAGES)[: tuple(STAGES).index(until) + 1] if until else tuple(STAGES)
     summary = told.Summary(
         run=str(context.run),
         recipe=recipe.hash,
         recipe_name=recipe.name,
         seed=recipe.seed,
         version=version("corpuscle"),
-        command=tuple(command) or ("corpuscle", *sys.argv[1:]),
+        command=("corpuscle", *sys.argv[1:]),
         sources=tuple(_source(context, source) for source in recipe.sources),
         rules=_rules(context),
         duplicates=_duplicates(context),
         benchmarks=_benchmarks(context),
-        rows=tuple(_rows(context, task) for task in recipe.tasks.model_dump(exclude_none=True) if any(context.entries(f"manufacture/{task}/"))),
-        models=_models(context),
+        rows=tuple(
+            _rows(context, task)
+            for task in recipe.tasks.model_dump(exclude_none=True)
+            if "manufacture" in done and any(context.entries(f"manufacture/{task}/"))
+        ),
+        models=_models(context) if "train" in done else (),
     )
     if "select/ledger" in context.journal.live:
         told.check_sums(summary)
@@ -95,7 +103,11 @@ def _duplicates(context: Context) -> told.Duplicates | None:
     fates = _sum(about["fates"] for about in decided.counts["sources"].values())
     refs = References(context)
     clusters = tuple(
-        told.Cluster(item["size"], refs.of(item["representative"] or item["cluster"]), tuple(refs.of(member) for member in item["members"]))
+        told.Cluster(
+            item["size"],
+            refs.of(item["representative"] or item["cluster"]),
+            tuple(refs.of(member) for member in item["members"] if member != item["representative"]),
+        )
         for item in read_table(context.run / CLUSTERS_FILE).to_pylist()
     )
     return told.Duplicates(

@@ -96,7 +96,7 @@ class Workers:
             except BrokenProcessPool as error:
                 raise WorkerDiedError(
                     f"the worker for {name} died twice, the second time with nothing beside it (killed for memory, or a crash in native code). "
-                    f"What was committed is safe; free memory or make gather.slice_bytes smaller, then run again to resume."
+                    f"What was committed is safe; free memory or make slice_bytes smaller, then run again to resume."
                 ) from error
 
 

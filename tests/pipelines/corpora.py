@@ -13,8 +13,9 @@ from curate.seeds import generator
 from curate.storage import read_table
 
 ROOT = Path(__file__).parents[2]
-WORDS = """the of and to a in that it is was for on are with as at be this have from river stone lantern garden market winter letter
-window forest captain kitchen harbour meadow engine village mountain paper silver thread candle bridge orchard""".split()
+STOP_WORDS = ["the", "of", "and", "to", "a", "in", "that", "it", "is", "was", "for", "on", "are", "with", "as", "at", "be", "this", "have", "from"]
+NOUNS = ["river", "stone", "lantern", "garden", "market", "winter", "letter", "window", "forest", "captain", "kitchen", "harbour", "meadow", "engine"]
+WORDS = [*STOP_WORDS, *NOUNS, "village", "mountain", "paper", "silver", "thread", "candle", "bridge", "orchard"]
 QUESTION = "Janet has seven baskets of apples and gives away two every morning before breakfast how many are left on Friday"
 UNSEEN = "A train leaves the northern station at noon carrying eleven crates of oranges how long does it take to arrive"
 SIGNS = "# # # # # # # #"  # no word at all, so that hash signs a word are infinitely many

@@ -80,7 +80,8 @@ def test_without_json_a_run_gives_nothing_on_stdout(folder: Path) -> None:
 
 def test_plan_gives_its_lines_or_one_object(folder: Path) -> None:
     assert output("plan", folder / "recipe.yaml", "--run", folder / "run").startswith("gather       nothing to do")
-    told = json.loads(output("plan", folder / "recipe.yaml", "--run", folder / "run", "--set", "rules.gopher_quality.min_words=30", "--set", "seed=1", "--json"))
+    changes = ["--set", "rules.gopher_quality.min_words=30", "--set", "seed=1"]
+    told = json.loads(output("plan", folder / "recipe.yaml", "--run", folder / "run", *changes, "--json"))
     assert told["select"]["to_run"] == 1
 
 

@@ -21,8 +21,17 @@ UNIT = Unit("measure/words/0a1b2c3d", 1, write, {"target": Path("a"), "content":
 
 @pytest.mark.parametrize(
     "change",
-    [{"name": "measure/words/0a1b2c3e"}, {"version": 2}, {"settings": {"min": 2}}, {"settings": None}, {"inputs": {"documents": "01"}}]
-    + [{"inputs": {"texts": "00"}}, {"inputs": {}}, {"seed": 8}, {"seed": None}],
+    [
+        {"name": "measure/words/0a1b2c3e"},
+        {"version": 2},
+        {"settings": {"min": 2}},
+        {"settings": None},
+        {"inputs": {"documents": "01"}},
+        {"inputs": {"texts": "00"}},
+        {"inputs": {}},
+        {"seed": 8},
+        {"seed": None},
+    ],
     ids=str,
 )
 def test_the_key_changes_with_everything_a_result_depends_on(change: dict[str, Any]) -> None:
