@@ -1,5 +1,6 @@
 # Every target sets up what it needs: .venv from requirements.lock, made once and remade only when the lock changes.
-PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
 .DEFAULT_GOAL := help
@@ -9,7 +10,7 @@ help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else "corpuscle needs Python 3.11 or 3.12, and $(PYTHON) is %d.%d: install one of them (with its venv module) or run make PYTHON=/path/to/python3.12" % v)'
+	@test -n "$(PYTHON)" || { echo "corpuscle needs Python 3.11 or 3.12, and none was found: install one with its venv module, or run make PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python'\''s venv module is missing: install it (on Debian: apt-get install python3-venv)"; exit 1; }
 	@rm -rf .venv && $(PYTHON) -m venv .venv
 	@echo "installing the locked packages into .venv (once)"
