@@ -14,7 +14,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python'\''s venv module is missing: install it (on Debian: apt-get install python3-venv)"; exit 1; }
 	@rm -rf .venv && $(PYTHON) -m venv .venv
 	@echo "installing the locked packages into .venv (once)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/pip check --disable-pip-version-check
 	@echo "compiling the kernels (once)"

@@ -53,7 +53,8 @@ def run(
     if until is not None and until not in STAGES:
         raise RecipeError(f"--until {until}: no such stage; the stages are {', '.join(STAGES)}")
     settings = recipe if isinstance(recipe, Recipe) else load(Path(recipe), changes)
-    target = Path(folder if folder is not None else Path("runs") / settings.name).resolve()
+    named = Path(folder) if folder is not None else Path("runs") / settings.name
+    target = named.resolve()
     other = _journal_of(Path(reuse)) if reuse is not None else None
     with locked(target):
         settings = settings.resolved(target)
@@ -61,7 +62,7 @@ def run(
         write_bytes(target / "recipe.yaml", settings.as_yaml().encode())
         engine.remove_attempts(target)
         stages = _do(context, workers or available_cores(), until, other, progress)
-        summary = replace(summarize(context, until), stages=stages)
+        summary = replace(summarize(context, until), run=str(named), stages=stages)
         write_page(summary, target / "report.html", list(_excerpts(context)) if samples else [])
     return summary
 

@@ -215,8 +215,9 @@ def brotlied(payload: bytes) -> bytes:
 )
 def test_transfer_and_content_encodings_are_undone(tmp_path: Path, transform, headers) -> None:
     payload = page(7).encode()
-    for digest in (sha1(payload), sha1(transform(payload))):
-        documents, refused, _ = everything("warc", put(tmp_path, "a.warc", record(http(transform(payload), **headers), WARC_Payload_Digest=digest)))
+    sent = transform(payload)  # once: gzip writes the second it was made in
+    for digest in (sha1(payload), sha1(sent)):
+        documents, refused, _ = everything("warc", put(tmp_path, "a.warc", record(http(sent, **headers), WARC_Payload_Digest=digest)))
         assert texts(documents) == [7]
         assert refused == []
 
