@@ -58,9 +58,12 @@ def bring_up_to_date(context: Context, stage: str, workers: Workers, progress: P
 
 
 def remove_attempts(run: Path) -> None:
-    """Delete the unfinished files of workers that were killed."""
-    for path in run.rglob(f"*{ATTEMPT_SUFFIX}"):
-        path.unlink(missing_ok=True)
+    """Delete the unfinished files, and folders of checkpoints and models, of processes that were killed."""
+    for path in sorted(run.rglob(f"*{ATTEMPT_SUFFIX}")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def sweep(context: Context) -> None:

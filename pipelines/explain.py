@@ -24,6 +24,7 @@ from pipelines.parts import Part, parts
 from pipelines.stages.measure import BENCHMARK_INDEX
 
 MAX_MATCHES = 20
+OF_ANOTHER_RUN = {"path": "(held out by another run)", "offset": None, "row_group": None, "uri": None, "identifier": None}
 PLACE = ["path", "offset", "row_group", "uri", "identifier"]
 NUMBER = re.compile(r"[0-9]{1,18}")  # what fits the columns it is compared with
 UNSHOWN = ("signature", "benchmarks")  # families whose columns are not one number a document
@@ -63,9 +64,13 @@ def explain_row(context: Context, query: str) -> dict[str, Any]:
     if int(row_text) >= shard.num_rows:
         raise InputError(f"--row {query}: the shard has {shard.num_rows} rows, counted from 0")
     segments = gather_rows(shard, [int(row_text)]).segments
-    by_id = {part.id: part for part in parts(context)}
+    by_id = {part.id: part for part in parts(context)}  # a part of none of them: frozen by another run
     made_of = [
-        {"document": f"{part:08x}:{document}", "tokens": [int(start), int(start + length)], **_place(context, by_id[int(part)], int(document))}
+        {
+            "document": f"{part:08x}:{document}",
+            "tokens": [int(start), int(start + length)],
+            **(_place(context, by_id[part], document) if part in by_id else OF_ANOTHER_RUN),
+        }
         for part, document, start, length in zip(*(column.tolist() for column in segments), strict=True)
     ]
     return {"shard": path.name, "row": int(row_text), "source": shard.metadata["source"], "task": shard.metadata["task"], "documents": made_of}

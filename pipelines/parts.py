@@ -13,6 +13,7 @@ class Part:
     id: int
     source: str
     num_documents: int
+    frozen: bool = False  # held-out documents of another run: measured and indexed, never judged, kept or counted
 
     @property
     def hex(self) -> str:
@@ -35,6 +36,12 @@ class Part:
     @property
     def rules_file(self) -> str:
         return f"ledger/rules/{self.hex}.arrow"
+
+
+def with_frozen(context: Context) -> list[Part]:
+    """The parts that duplicates are looked for in: frozen ones of another run first, so that theirs are the first copies."""
+    found = [Part(entry.counts["part"], entry.counts["source"], entry.counts["documents"], frozen=True) for entry in context.entries("gather/frozen/")]
+    return [part for part in found if part.num_documents] + parts(context)
 
 
 def parts(context: Context) -> list[Part]:

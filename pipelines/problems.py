@@ -79,7 +79,7 @@ def _empty_sources(summary: Summary, settings: GateSettings) -> Iterator[Problem
     for source in summary.sources:
         if source.num_records and not source.num_kept:
             yield Problem("warning", f"Source {source.name}: none of its {source.num_records} records was kept.")
-        if source.num_kept and not source.num_held_out:
+        if source.num_kept and not source.num_held_out and not summary.held_out_reused:
             text = f"Source {source.name}: no document is held out, so no figure says how well a model predicts it."
             yield Problem("warning", text)
 

@@ -61,6 +61,7 @@ def run(
         context = Context.open(settings, target)
         write_bytes(target / "recipe.yaml", settings.as_yaml().encode())
         engine.remove_attempts(target)
+        engine.sweep(context)  # before the stages, too: cards name the splits that lie in a shard folder
         stages = _do(context, workers or available_cores(), until, other, progress)
         summary = replace(summarize(context, until), run=str(named), stages=stages)
         write_page(summary, target / "report.html", list(_excerpts(context)) if samples else [])

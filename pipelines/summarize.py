@@ -17,7 +17,7 @@ from curate.rules.settings import SETS
 from curate.storage import read_table
 from pipelines import summary as told
 from pipelines.context import Context
-from pipelines.parts import Part, parts
+from pipelines.parts import Part, with_frozen
 from pipelines.problems import problems
 from pipelines.stages import STAGES
 from pipelines.stages.decide import CERTIFICATE_FILE, CLUSTERS_FILE
@@ -40,6 +40,7 @@ def summarize(context: Context, until: str | None = None) -> told.Summary:
         version=version("corpuscle"),
         command=("corpuscle", *sys.argv[1:]),
         sources=tuple(_source(context, source) for source in recipe.sources),
+        held_out_reused=recipe.held_out.reuse is not None,
         rules=_rules(context),
         duplicates=_duplicates(context),
         benchmarks=_benchmarks(context),
@@ -194,7 +195,7 @@ class References:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._parts: dict[int, Part] = {part.id: part for part in parts(context)}
+        self._parts: dict[int, Part] = {part.id: part for part in with_frozen(context)}
         self._places: dict[int, pa.Table] = {}
 
     def of(self, place: dict[str, int]) -> told.DocumentRef:

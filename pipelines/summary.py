@@ -205,6 +205,7 @@ class Summary:
     version: str
     command: tuple[str, ...]
     sources: tuple[Source, ...]
+    held_out_reused: bool = False  # models are measured on documents that another run froze
     rules: tuple[Rule, ...] = ()
     duplicates: Duplicates | None = None
     benchmarks: tuple[Benchmark, ...] = ()

@@ -38,6 +38,9 @@ class HeldOutSettings(BaseModel):
         default_factory=dict, description="other shares for sources by name, each 0 to under 1"
     )
     seed: int = Field(default=0, ge=0, description="draws which documents")
+    reuse: str | None = Field(
+        default=None, description="a folder of frozen files (held_out/ of another run) to measure with; nothing of this run's own is then held out"
+    )
 
 
 class HeldOutPart(NamedTuple):
@@ -56,8 +59,8 @@ def select_held_out(content_ids: pa.FixedSizeBinaryArray, source: str, settings:
     Decided by the content id alone: copies share their fate, no rule or other document has a say, and what a smaller
     fraction holds out a larger one holds out too.
     """
-    if not len(content_ids):
-        return np.zeros(0, bool)
+    if not len(content_ids) or settings.reuse is not None:
+        return np.zeros(len(content_ids), bool)
     fraction = settings.source_fractions.get(source, settings.fraction)
     return seeds.fractions(settings.seed, "held_out", content_words(content_ids)) < fraction
 

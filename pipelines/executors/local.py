@@ -47,20 +47,21 @@ class Workers:
         """
         suspects: list[Item] = []
         todo = iter(items)
-        running: dict[Future[Result], Item] = {}
+        running: dict[Future[Result], tuple[Item, ProcessPoolExecutor]] = {}
         failure: Exception | None = None
         while True:
             while failure is None and len(running) < 2 * self.count and (item := next(todo, None)) is not None:
-                running[self._start().submit(function, item)] = item
+                future, pool = self._submit(function, item)
+                running[future] = item, pool
             if not running:
                 break
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
-                item = running.pop(future)
+                item, pool = running.pop(future)
                 error = future.exception()
                 if isinstance(error, BrokenProcessPool):
                     suspects.append(item)
-                    self._pool = None
+                    self._forget(pool)
                 elif isinstance(error, Exception):
                     failure = failure or error
                 else:
@@ -87,6 +88,19 @@ class Workers:
         if self._pool is None:
             self._pool = _pool(self.count)
         return self._pool
+
+    def _submit(self, function: Callable[[Item], Result], item: Item) -> tuple[Future[Result], ProcessPoolExecutor]:
+        pool = self._start()
+        try:
+            return pool.submit(function, item), pool
+        except BrokenProcessPool:  # a worker died since the last result; the items it takes down come back as suspects
+            self._forget(pool)
+            pool = self._start()
+            return pool.submit(function, item), pool
+
+    def _forget(self, broken: ProcessPoolExecutor) -> None:
+        if self._pool is broken:  # not one that was started since
+            self._pool = None
 
     @staticmethod
     def _alone(function: Callable[[Item], Result], item: Item, name: str) -> Result:

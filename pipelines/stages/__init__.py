@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Phase = Callable[["Context"], list[Unit]]
 
 STAGES: dict[str, tuple[Phase, ...]] = {
-    "gather": (gather.slices, gather.meet) * 2,  # twice: files whose ranges do not meet are gathered again in one piece
+    "gather": (*(gather.slices, gather.meet) * 2, gather.frozen),  # twice: files whose ranges do not meet are gathered again in one piece
     "measure": (measure.benchmark_index, measure.families),
     "index": (index.runs, index.buckets),
     "select": (select.rules, select.held_out, select.ledger),

@@ -45,12 +45,13 @@ def decide_run(run: Path, parts: list[Part], buckets: dict[str, list[Path]], ben
     exact, near, linked = _roots(run, parts, buckets, numbering, facts, settings)
     longest = settings["dedup"]["representative"] == "longest"
     verdicts = decide(facts.rules, facts.held_out, facts.contaminated, exact, near, facts.num_characters, longest=longest)
-    outputs = [write_ledger(run / part.ledger_file, verdicts, numbering, part.id) for part in parts]
+    own = [part for part in parts if not part.frozen]
+    outputs = [write_ledger(run / part.ledger_file, verdicts, numbering, part.id) for part in own]
     outputs.append(write_table(run / CLUSTERS_FILE, largest_clusters(verdicts, exact, numbering)))
     if benchmark_index is not None:
-        outputs.append(_certificate(run, parts, benchmark_index, settings))
-    kept = {part.hex: int((verdicts.reasons[numbering.of_part(part.id)] == KEPT).sum()) for part in parts}
-    return Done(outputs, {"kept": kept, "sources": _sources(run, parts, numbering, verdicts), "near": linked._asdict() if linked else None})
+        outputs.append(_certificate(run, own, benchmark_index, settings))
+    kept = {part.hex: int((verdicts.reasons[numbering.of_part(part.id)] == KEPT).sum()) for part in own}
+    return Done(outputs, {"kept": kept, "sources": _sources(run, own, numbering, verdicts), "near": linked._asdict() if linked else None})
 
 
 def _facts(run: Path, parts: list[Part], benchmark_index: Path | None, settings: dict[str, Any]) -> Facts:
@@ -60,9 +61,14 @@ def _facts(run: Path, parts: list[Part], benchmark_index: Path | None, settings:
     reasons, held, dirty, lengths = [], [np.zeros(0, bool)], [np.zeros(0, bool)], [np.zeros(0, np.int64)]
     for part in parts:
         identity = read_table(run / part.measure_file("identity"), ["content_id", "num_characters"])
+        lengths.append(identity["num_characters"].to_numpy())
+        if part.frozen:
+            reasons.append(pa.nulls(part.num_documents, pa.string()))
+            held.append(np.ones(part.num_documents, bool))
+            dirty.append(np.zeros(part.num_documents, bool))
+            continue
         reasons.append(read_table(run / part.rules_file)["reason"])
         held.append(select_held_out(identity["content_id"].combine_chunks(), part.source, held_out_settings))
-        lengths.append(identity["num_characters"].to_numpy())
         dirty.append(np.zeros(part.num_documents, bool) if items is None else contaminated(_hits(run, part), items, contamination))
     return Facts(judged(reasons), *(np.concatenate(column) for column in (held, dirty, lengths)))
 

@@ -1,22 +1,27 @@
 """gather: slices of the sources' files become document parts, and records that became none become quarantine parts."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import xxhash
 
+from curate.contamination.held_out import read_held_out
+from curate.documents import DOCUMENTS
+from curate.errors import InputError
 from curate.gather.files import find_files
 from curate.gather.gather import gather
 from curate.gather.slices import Range, Slice, check_ranges_meet, rejoin
 from curate.gather.slices import slices as cut
 from curate.readers.records import Ends
 from curate.readers.sources import Limits, SourceSettings
+from curate.storage import write_table
 from pipelines.context import Context
 from pipelines.journal import canonical
 from pipelines.units import Done, Unit
 
 VERSION = 1
-MEET_VERSION = 1
+MEET_VERSION = 2
+FROZEN_VERSION = 1
 MEET = "gather/meet"
 NOT_OF_THE_TEXT = {"paths", "license", "origin", "provenance"}  # settings of a source that change no document
 
@@ -25,25 +30,25 @@ def slices(context: Context) -> list[Unit]:
     """A unit for every slice. Files whose ranges were found not to meet are read in one piece."""
     recipe = context.recipe
     sources = {source.name: source for source in recipe.sources}
-    found = cut((file for source in recipe.sources for file in find_files(source, recipe.root_folder, recipe.limits)), recipe.slice_bytes)
     limits = recipe.limits.model_dump(mode="json")
     units: list[Unit] = []
-    for slice_ in rejoin(found, _to_rejoin(context)):
-        settings = sources[slice_.source].model_dump(mode="json")
-        keyed = {name: value for name, value in settings.items() if name not in NOT_OF_THE_TEXT}
-        plain = slice_.to_json()
-        arguments = {"run": context.run, "root": recipe.root_folder, "slice": plain, "settings": settings, "limits": limits}
+    for slice_ in _cut(context).slices:
+        source, plain = sources[slice_.source], slice_.to_json()
+        arguments = {"run": context.run, "root": recipe.root_folder, "slice": plain, "settings": source.model_dump(mode="json"), "limits": limits}
         inputs = {one.path: context.inputs.of(recipe.root_folder / one.path) for one in slice_.ranges}
-        units.append(Unit(f"gather/part/{slice_.part:08x}", VERSION, gather_slice, arguments, {"source": keyed, "limits": limits, "slice": plain}, inputs))
+        settings = {"source": _keyed(source), "limits": limits, "slice": plain}
+        units.append(Unit(_unit_name(slice_), VERSION, gather_slice, arguments, settings, inputs))
     return units
 
 
 def meet(context: Context) -> list[Unit]:
     """Check that the ranges of every cut file meet: where they do not, records would be lost or read twice."""
-    ends = [pair for entry in context.entries("gather/part/") for pair in entry.counts["ends"]]
-    checksums = {path: value for entry in context.entries("gather/part/") for path, value in entry.ingredients["inputs"].items()}
-    arguments = {"ends": ends, "checksums": checksums, "before": _to_rejoin(context)}
-    return [Unit(MEET, MEET_VERSION, check_meeting, arguments, None, {"ends": xxhash.xxh3_128_hexdigest(canonical(ends).encode())}, in_parent=True)]
+    now = _cut(context)
+    live = context.journal.live  # may still hold slices that are no longer wanted, whose ranges would meet nothing
+    ends = [pair for name in sorted(map(_unit_name, now.slices)) if name in live for pair in live[name].counts["ends"]]
+    arguments = {"ends": ends, "readings": now.readings, "before": now.rejoined}
+    inputs = {name: xxhash.xxh3_128_hexdigest(canonical(value).encode()) for name, value in (("ends", ends), ("files", now.readings))}
+    return [Unit(MEET, MEET_VERSION, check_meeting, arguments, None, inputs, in_parent=True)]
 
 
 def patterns(context: Context, source: SourceSettings) -> list[tuple[str, int]]:
@@ -68,15 +73,49 @@ def gather_slice(run: Path, root: Path, slice: dict[str, Any], settings: dict[st
     return Done(list(counts.outputs), facts)
 
 
-def check_meeting(ends: list[Any], checksums: dict[str, str], before: list[str]) -> Done:
-    """The files to read again in one piece, with the content this was found for."""
+def take_frozen(run: Path, path: Path) -> Done:
+    """The documents of a frozen file as a part."""
+    part = xxhash.xxh3_64_intdigest(f"frozen/{path.stem}".encode()) >> 32
+    output = write_table(run / "documents" / f"{part:08x}.arrow", read_held_out(path, DOCUMENTS.names))
+    return Done([output], {"part": part, "source": path.stem, "documents": read_held_out(path, ["row"]).num_rows})
+
+
+def check_meeting(ends: list[Any], readings: dict[str, str], before: list[str]) -> Done:
+    """The files to read again in one piece, with the reading this was found for."""
     apart = check_ranges_meet([(Range(*one), Ends(*reached)) for one, reached in ends])
-    return Done([], {"again": {path: checksums[path] for path in sorted({*apart, *before})}})
+    return Done([], {"again": {path: readings[path] for path in sorted({*apart, *before})}})
 
 
-def _to_rejoin(context: Context) -> list[str]:
-    """Files that must not be cut, as long as they hold what they held when that was found."""
+class _Cut(NamedTuple):
+    """How the files are cut now. readings: of each file a text that changes with its content and with all that decides where
+    it is cut and where its records begin; rejoined: files that must not be cut, as long as their reading is the one this was found for."""
+
+    slices: list[Slice]
+    readings: dict[str, str]
+    rejoined: list[str]
+
+
+def _cut(context: Context) -> _Cut:
+    recipe = context.recipe
+    found = cut((file for source in recipe.sources for file in find_files(source, recipe.root_folder, recipe.limits)), recipe.slice_bytes)
+    limits, keyed = recipe.limits.model_dump(mode="json"), {source.name: _keyed(source) for source in recipe.sources}
+    readers: dict[str, set[str]] = {}
+    for slice_ in found:
+        for one in slice_.ranges:
+            readers.setdefault(one.path, set()).add(slice_.source)
+    readings = {}
+    for path, names in sorted(readers.items()):
+        read_as = [context.inputs.of(recipe.root_folder / path), recipe.slice_bytes, limits, [keyed[name] for name in sorted(names)]]
+        readings[path] = xxhash.xxh3_128_hexdigest(canonical(read_as).encode())
     known = context.journal.live.get(MEET)
     again: dict[str, str] = known.counts["again"] if known else {}
-    root = context.recipe.root_folder
-    return [path for path, checksum in again.items() if (root / path).exists() and context.inputs.of(root / path) == checksum]
+    rejoined = sorted(path for path, reading in again.items() if readings.get(path) == reading)
+    return _Cut(rejoin(found, rejoined), readings, rejoined)
+
+
+def _keyed(source: SourceSettings) -> dict[str, Any]:
+    return {name: value for name, value in source.model_dump(mode="json").items() if name not in NOT_OF_THE_TEXT}
+
+
+def _unit_name(slice_: Slice) -> str:
+    return f"gather/part/{slice_.part:08x}"

@@ -8,7 +8,7 @@ from curate.dedup.index import EXACT_RUN, NEAR_RUN, num_ranges, write_buckets
 from curate.dedup.near import NearSettings
 from curate.storage import Output, count_rows
 from pipelines.context import Context
-from pipelines.parts import Part, parts
+from pipelines.parts import Part, with_frozen
 from pipelines.units import Done, Unit
 
 VERSION = 1
@@ -20,7 +20,7 @@ def runs(context: Context) -> list[Unit]:
     units: list[Unit] = []
     arguments: dict[str, Any]
     near_settings = context.recipe.dedup.near
-    for part in parts(context):
+    for part in with_frozen(context):
         measure = part.measure_file("identity")
         arguments = {"measure": context.run / measure, "target": context.run / run_file("exact", part)}
         units.append(Unit(f"index/exact/{part.hex}", VERSION, exact_run, arguments, None, {"measure": context.written(measure)}))
@@ -36,8 +36,8 @@ def buckets(context: Context) -> list[Unit]:
     """For each kind, the ranges of the key space: who shares a key with whom."""
     units: list[Unit] = []
     for kind in kinds(context):
-        files = {part.id: run_file(kind, part) for part in parts(context)}
-        entries = sum(context.journal.live[f"index/{kind}/{part.hex}"].counts["entries"] for part in parts(context))
+        files = {part.id: run_file(kind, part) for part in with_frozen(context)}
+        entries = sum(context.journal.live[f"index/{kind}/{part.hex}"].counts["entries"] for part in with_frozen(context))
         total = num_ranges(entries)
         for number in range(total):
             arguments = {

@@ -29,7 +29,7 @@ def rows(context: Context) -> list[Unit]:
     fitted = {file: context.written(file) for file in (TOKENIZER, EXCEPTIONS)}
     common = {"run": context.run, "fitted": fitted, "seed": context.recipe.seed}
     kept = context.journal.live["select/ledger"].counts["kept"]
-    frozen = [source.name for source in context.recipe.sources if f"select/held_out/{source.name}" in context.journal.live]
+    frozen = [entry.unit.rpartition("/")[2] for entry in context.entries("select/held_out/")]
     units: list[Unit] = []
     for task, settings in tasks(context).items():
         for part in parts(context):

@@ -13,10 +13,11 @@ from curate.measures import FAMILIES
 from curate.rules.verdicts import families as families_of_rules
 from curate.storage import read_table, write_table
 from pipelines.context import Context
-from pipelines.parts import parts
+from pipelines.parts import with_frozen
 from pipelines.units import Done, Unit
 
 UNCOMPRESSED = frozenset({"signature"})  # hash values do not compress, and near-duplicate checks read them at random
+OF_FROZEN = frozenset({"identity", "signature"})  # what finding copies needs; nothing else is asked of them
 BENCHMARK_INDEX = "measures/benchmarks/index.arrow"
 
 
@@ -29,7 +30,9 @@ def benchmark_index(context: Context) -> list[Unit]:
     arguments = {"benchmarks": [item.model_dump(mode="json") for item in benchmarks], "settings": settings, "target": context.run / BENCHMARK_INDEX}
     listed = [item.model_dump(mode="json", exclude={"path"}) for item in benchmarks]
     inputs = {item.name: context.inputs.of(Path(item.path)) for item in benchmarks}
-    return [Unit("measure/benchmark_index", INDEX_VERSION, build_benchmark_index, arguments, {"index": settings, "benchmarks": listed}, inputs)]
+    # Besides what is listed, an index depends on how files are read by their names' endings and on Unicode's tables.
+    keyed = {"index": settings, "benchmarks": listed, "made_of": index_key(benchmarks, context.recipe.benchmark_index)}
+    return [Unit("measure/benchmark_index", INDEX_VERSION, build_benchmark_index, arguments, keyed, inputs)]
 
 
 def families(context: Context) -> list[Unit]:
@@ -37,8 +40,10 @@ def families(context: Context) -> list[Unit]:
     needed = settings_by_family(context)
     versions = {family: import_module(FAMILIES[family]).VERSION for family in needed}
     units: list[Unit] = []
-    for part in parts(context):
+    for part in with_frozen(context):
         for family, settings in needed.items():
+            if part.frozen and family not in OF_FROZEN:
+                continue
             target = part.measure_file(family)
             arguments = {"family": family, "documents": part.documents(context.run), "settings": settings, "target": context.run / target}
             inputs = {"documents": context.written(part.document_file)}

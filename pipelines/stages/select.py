@@ -13,10 +13,11 @@ from curate.contamination.held_out import HeldOutPart, HeldOutSettings, select_h
 from curate.rules.settings import RuleSettings
 from curate.rules.verdicts import families as families_of_rules
 from curate.rules.verdicts import judge, outcomes
-from curate.storage import read_table, write_table
+from curate.storage import Output, read_table, write_bytes, write_table
 from pipelines.context import Context
-from pipelines.parts import parts
+from pipelines.parts import parts, with_frozen
 from pipelines.stages.decide import decide_run
+from pipelines.stages.gather import frozen_files
 from pipelines.stages.index import bucket_file, kinds
 from pipelines.stages.measure import BENCHMARK_INDEX
 from pipelines.units import Done, Unit
@@ -43,11 +44,23 @@ def rules(context: Context) -> list[Unit]:
 
 
 def held_out(context: Context) -> list[Unit]:
-    """Freeze the held-out documents of every source.
+    """Freeze the held-out documents of every source, or take over those that another run froze.
 
     The key leaves out the rules on purpose: the mark of those that passed is as of the freezing, so a changed threshold does
     not move the ruler by which two recipes are compared.
     """
+    if context.recipe.held_out.reuse is not None:
+        return [
+            Unit(
+                f"select/held_out/{path.stem}",
+                HELD_OUT_VERSION,
+                copy_frozen,
+                {"path": path, "target": context.run / held_out_file(path.stem)},
+                None,
+                {"frozen": context.inputs.of(path)},
+            )
+            for path in frozen_files(context)
+        ]
     settings = context.recipe.held_out.model_dump(mode="json")
     units: list[Unit] = []
     for source in context.recipe.sources:
@@ -55,7 +68,7 @@ def held_out(context: Context) -> list[Unit]:
         if not mine:
             continue
         files = [(part.id, part.documents(context.run), context.run / part.measure_file("identity"), context.run / part.rules_file) for part in mine]
-        inputs = {part.hex: context.written(part.measure_file("identity")) for part in mine}
+        inputs = {file: context.written(file) for part in mine for file in (part.document_file, part.measure_file("identity"))}
         arguments = {"source": source.name, "files": files, "settings": settings, "target": context.run / held_out_file(source.name)}
         units.append(Unit(f"select/held_out/{source.name}", HELD_OUT_VERSION, freeze_source, arguments, settings, inputs))
     return units
@@ -64,14 +77,16 @@ def held_out(context: Context) -> list[Unit]:
 def ledger(context: Context) -> list[Unit]:
     """Duplicates, contamination and held-out over all parts, and the ledger of each."""
     recipe = context.recipe
-    everything = parts(context)
-    families = ["identity", "language"] + (["signature"] if recipe.dedup.near else []) + (["benchmarks"] if recipe.benchmarks else [])
-    files = [part.measure_file(family) for part in everything for family in families] + [part.rules_file for part in everything]
+    everything = with_frozen(context)
+    families = ["identity"] + (["signature"] if recipe.dedup.near else [])
+    own_families = ["language"] + (["benchmarks"] if recipe.benchmarks else [])
+    files = [part.measure_file(family) for part in everything for family in families]
+    files += [file for part in parts(context) for file in (*map(part.measure_file, own_families), part.rules_file)]
     files += bucket_files(context) + ([BENCHMARK_INDEX] if recipe.benchmarks else [])
     settings = {
         "dedup": recipe.dedup.model_dump(mode="json"),
         "contamination": recipe.contamination.model_dump(mode="json"),
-        "held_out": recipe.held_out.model_dump(mode="json"),
+        "held_out": recipe.held_out.model_dump(mode="json") | ({"reuse": "frozen"} if recipe.held_out.reuse is not None else {}),
         "order": [[part.source, part.id, part.num_documents] for part in everything],
     }
     arguments = {
@@ -108,6 +123,11 @@ def judge_part(measures: dict[str, Path], settings: dict[str, Any], target: Path
     return Done([output], {"rules": outcomes(frame, chosen)})
 
 
+def copy_frozen(path: Path, target: Path) -> Done:
+    """Another run's frozen file as it is, byte for byte."""
+    return _frozen(write_bytes(target, path.read_bytes()))
+
+
 def freeze_source(source: str, files: list[tuple[int, Path, Path, Path]], settings: dict[str, Any], target: Path) -> Done:
     """Write the frozen file; documents are read only from parts that have some."""
     chosen = HeldOutSettings.model_validate(settings)
@@ -121,6 +141,9 @@ def freeze_source(source: str, files: list[tuple[int, Path, Path, Path]], settin
                 passed = pc.is_null(read_table(verdicts)["reason"].combine_chunks()).to_numpy(zero_copy_only=False)
                 yield HeldOutPart(part, documents, rows, ids.take(pa.array(rows)), passed[rows])
 
-    output = write_held_out(target, list(selected()))
-    passed = read_table(target, ["passed"])["passed"]
+    return _frozen(write_held_out(target, list(selected())))
+
+
+def _frozen(output: Output) -> Done:
+    passed = read_table(output.path, ["passed"])["passed"]
     return Done([output], {"documents": len(passed), "passed": pc.sum(passed).as_py() or 0})

@@ -86,9 +86,9 @@ def train_model(run: Path, task: str, settings: dict[str, Any], shards: list[str
 
 
 def _forget_other(folder: Path, metrics: Path, key: str) -> None:
-    """Remove the checkpoints that another recipe or other rows left here."""
+    """Remove the checkpoints that another recipe or other rows left here, and those whose metrics were withdrawn with a task."""
     mark = folder / "key"
-    if not mark.exists() or mark.read_text() != key:
+    if not mark.exists() or mark.read_text() != key or not metrics.exists():
         shutil.rmtree(folder, ignore_errors=True)
         metrics.unlink(missing_ok=True)
         write_bytes(mark, key.encode())

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from curate.storage import read_table
 from pipelines.context import Context
+from pipelines.parts import Part, parts
 from pipelines.plan import plan
 from pipelines.runs import open_run, planned, run
 from tests.torture.harness import ROOT, assert_same, fingerprints, finish
@@ -113,3 +115,24 @@ def test_reuse_links_what_another_run_has_done(first: Path, tmp_path: Path) -> N
     summary = run(first.parent / "recipe.yaml", tmp_path / "run", changes=NO_TRAINING, reuse=first)
     assert all(stage.num_units_run == 0 for stage in summary.stages)
     assert_same(tmp_path / "run", first)
+
+
+def test_a_frozen_held_out_set_is_taken_over_and_its_documents_never_trained_on(first: Path, tmp_path: Path) -> None:
+    recipe = first.parent / "recipe.yaml"
+    reused = [*NO_TRAINING, f"held_out.reuse={first / 'held_out'}", "rules.gopher_quality=null"]
+    summary = run(recipe, tmp_path / "run", changes=reused, reuse=first)
+    mine, theirs = fingerprints(tmp_path / "run"), fingerprints(first)
+    frozen = [path for path in theirs if path.startswith("held_out/")]
+    assert frozen
+    assert all(mine[path] == theirs[path] for path in frozen)
+    assert {path for path in mine if "/held_out-" in path} == {path for path in theirs if "/held_out-" in path}
+    for source in summary.sources:
+        assert source.num_held_out == 0
+    assert sum(source.dropped.get("near_held_out", 0) for source in summary.sources) >= sum(len(read_table(first / path)) for path in frozen)
+    kept = {row for part in parts(open_run(tmp_path / "run")) for row in kept_content(tmp_path / "run", part)}
+    assert not kept & {row for path in frozen for row in read_table(first / path)["content_id"].to_pylist()}
+
+
+def kept_content(folder: Path, part: Part) -> list[bytes]:
+    ids = read_table(folder / part.measure_file("identity"))["content_id"]
+    return list(ids.filter(read_table(folder / part.ledger_file)["keep"]).to_pylist())
