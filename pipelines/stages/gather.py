@@ -51,6 +51,24 @@ def meet(context: Context) -> list[Unit]:
     return [Unit(MEET, MEET_VERSION, check_meeting, arguments, None, inputs, in_parent=True)]
 
 
+def frozen(context: Context) -> list[Unit]:
+    """The held-out documents of another run, as parts of their own, where the recipe measures with them."""
+    return [
+        Unit(f"gather/frozen/{path.stem}", FROZEN_VERSION, take_frozen, {"run": context.run, "path": path}, path.stem, {"frozen": context.inputs.of(path)})
+        for path in frozen_files(context)
+    ]
+
+
+def frozen_files(context: Context) -> list[Path]:
+    """The frozen files that the recipe names. Raises InputError where the folder has none."""
+    if context.recipe.held_out.reuse is None:
+        return []
+    folder = context.recipe.root_folder / context.recipe.held_out.reuse
+    if not (found := sorted(folder.glob("*.arrow"))):
+        raise InputError(f"held_out.reuse: {folder} holds no frozen file (*.arrow); name the held_out folder of a finished run")
+    return found
+
+
 def patterns(context: Context, source: SourceSettings) -> list[tuple[str, int]]:
     """Each glob of a source with the number of files it matches."""
     one_each = ((glob, source.model_copy(update={"paths": [glob]})) for glob in source.paths)
