@@ -45,7 +45,7 @@ class InputChecksums:
                 return found[3]
             value = checksum(path)
         except OSError as error:
-            raise InputError(f"{path}: the input file cannot be read: {error.strerror}. Make it readable or take it out of the source's paths.") from error
+            raise InputError(f"{path}: the input file cannot be read: {error.strerror}. Make it readable, or correct its path in the recipe.") from error
         self.known[str(path)] = (*stamp, value)
         self.changed = True
         return value

@@ -77,6 +77,8 @@ def _rules(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
 
 def _empty_sources(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
     for source in summary.sources:
+        if not source.num_records and any(pattern.num_files for pattern in source.patterns):
+            yield Problem("warning", f"Source {source.name}: its files hold no record at all.")
         if source.num_records and not source.num_kept:
             yield Problem("warning", f"Source {source.name}: none of its {source.num_records} records was kept.")
         if source.num_kept and not source.num_held_out and not summary.held_out_reused:

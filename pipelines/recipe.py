@@ -85,6 +85,11 @@ class Recipe(BaseModel):
         names = [source.name for source in self.sources]
         if doubles := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two sources are called {doubles[0]}; a source's name stands for it everywhere")
+        benchmarks = [benchmark.name for benchmark in self.benchmarks]
+        if doubles := sorted({name for name in benchmarks if benchmarks.count(name) > 1}):
+            raise ValueError(f"two benchmarks are called {doubles[0]}; a report could not tell their items apart")
+        if unknown := sorted(set(self.held_out.source_fractions) - set(names)):
+            raise ValueError(f"held_out.source_fractions names {unknown[0]}, which is no source; the sources are {', '.join(names)}")
         for task in Training.model_fields:
             if getattr(self.train, task) is not None and getattr(self.tasks, task) is None:
                 raise ValueError(f"train.{task} has no rows to train on: add tasks.{task}")
@@ -187,7 +192,8 @@ def _explain(problem: Any, path: Path, lines: dict[recipe_file.Location, int]) -
     if problem["type"] == "missing":
         return f"{where}: {dotted!r} is missing"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}: {dotted}: {message}" + (f" (found {problem['input']!r})" if isinstance(problem["input"], str | int | float | bool) else "")
+    told = f"{where}: {dotted}: {message}" if dotted else f"{where}: {message}"
+    return told + (f" (found {problem['input']!r})" if isinstance(problem["input"], str | int | float | bool) else "")
 
 
 def _keys_at(location: recipe_file.Location) -> list[str]:

@@ -56,9 +56,11 @@ def run(
     named = Path(folder) if folder is not None else Path("runs") / settings.name
     target = named.resolve()
     other = _journal_of(Path(reuse)) if reuse is not None else None
+    _refuse_foreign(named, target)
     with locked(target):
         settings = settings.resolved(target)
         context = Context.open(settings, target)
+        _meet_given_files(context)
         write_bytes(target / "recipe.yaml", settings.as_yaml().encode())
         engine.remove_attempts(target)
         engine.sweep(context)  # before the stages, too: cards name the splits that lie in a shard folder
@@ -103,6 +105,24 @@ def open_run(folder: str | Path) -> Context:
 def available_cores() -> int:
     """The cores this process may use, which a container may have made fewer than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _meet_given_files(context: Context) -> None:
+    """Read the files that only later stages need, so that a wrong path is told now and not after the training."""
+    recipe = context.recipe
+    for path in (recipe.tokenizer.path, recipe.provenance, *(benchmark.path for benchmark in recipe.benchmarks)):
+        if path is not None:
+            context.inputs.of(recipe.root_folder / path)
+
+
+def _refuse_foreign(named: Path, target: Path) -> None:
+    """A run deletes what its journal does not vouch for, so it must not be given a folder with somebody's own files under its names."""
+    if (target / ".lock").exists() or (target / "journal.jsonl").exists():
+        return
+    if found := [name for name in ("recipe.yaml", *engine.SWEPT, "checkpoints", "metrics", "models", "report.html") if (target / name).exists()]:
+        raise EnvironmentProblem(
+            f"{named} is no run, and a run would overwrite or delete what lies there ({', '.join(found)}). Give another folder with --run."
+        )
 
 
 def _journal_of(folder: Path) -> Journal:

@@ -84,8 +84,9 @@ def train(
     """Train a model on rows of one task, or go on from the newest whole checkpoint in `checkpoint_dir`.
 
     `settings` must be resolved (`train.probe.resolve`). token_num_bytes (vocabulary): UTF-8 bytes each id stands for, 0 for
-    special ones. `report` is called after each step with its line of metrics and `tokens_per_second`, which is not in the
-    file because it is never twice the same. Damaged checkpoints that were passed over are named in `messages`.
+    special ones. Without held-out shards nothing is scored. `report` is called after each step with its line of metrics and
+    `tokens_per_second`, which is not in the file because it is never twice the same. Damaged checkpoints that were passed over
+    are named in `messages`.
 
     Raises RecipeError (settings open, shards that do not fit, a checkpoint of other settings), DamageError (a shard),
     EnvironmentProblem (device, disk) and DivergenceError; after each, checkpoints are as they were.
@@ -93,7 +94,8 @@ def train(
     if settings.dtype == "auto" or settings.num_threads is None:
         raise RecipeError("dtype and num_threads are still open, and both decide the weights' bits; call train.probe.resolve once and keep what it returns")
     check_device(settings.device)
-    sources, held_out = open_sources(train_shards, task), open_sources(held_out_shards, task)
+    sources = open_sources(train_shards, task)
+    held_out = open_sources(held_out_shards, task) if held_out_shards else []
     check_alike([*sources, *held_out])
     if len(token_num_bytes) != sources[0].vocabulary.size:
         raise InputError(

@@ -29,9 +29,10 @@ def models(context: Context) -> list[Unit]:
         trained = context.journal.live.get(f"train/{task}")
         if trained is None:
             continue
-        held_out = [file for entry in context.entries(f"manufacture/{task}/held_out-") for file in entry.outputs]
-        arguments = {"run": context.run, "task": task, "checkpoint": trained.counts["checkpoint"], "shards": held_out}
-        inputs = {file: context.written(file) for file in [*trained.outputs, *held_out, TOKENIZER]}
+        held_out, kept = ([file for entry in context.entries(f"manufacture/{task}/{split}-") for file in entry.outputs] for split in ("held_out", "train"))
+        compared = held_out or kept[:1]  # one shard is enough where no document is held out
+        arguments = {"run": context.run, "task": task, "checkpoint": trained.counts["checkpoint"], "shards": compared}
+        inputs = {file: context.written(file) for file in [*trained.outputs, *compared, TOKENIZER]}
         units.append(Unit(f"handover/model/{task}", EXPORT_VERSION, export_model, arguments, None, inputs))
     return units
 

@@ -38,8 +38,8 @@ def _bigram(context: Context) -> list[Unit]:
 
 def _model(context: Context, task: str, settings: dict[str, Any]) -> list[Unit]:
     files = [file for entry in context.entries(f"manufacture/{task}/") for file in entry.outputs]
-    if not files:
-        return []
+    if not any(Path(file).name.startswith("train-") for file in files):
+        return []  # no document was kept, which the summary warns of
     inputs = {file: context.written(file) for file in [*files, TOKENIZER, EXCEPTIONS]}
     # Checkpoints of another key must not be continued, and the name of the folder they are in must not depend on it.
     unit = Unit(f"train/{task}", MODEL_VERSION, train_model, {}, settings, inputs, in_parent=True)
@@ -69,7 +69,8 @@ def train_model(run: Path, task: str, settings: dict[str, Any], shards: list[str
     byte_lengths = load_encoder(run / TOKENIZER, run / EXCEPTIONS).byte_lengths
     result = train(checked, task, train_shards, held_out_shards, folder, metrics, byte_lengths)
     files = [*sorted(path for path in result.checkpoint.rglob("*") if path.is_file()), metrics]
-    scores = {name: {"before": score.bits_per_byte, "after": result.after[name].bits_per_byte} for name, score in result.before.items()}
+    told = {name: {"before": score.bits_per_byte, "after": result.after[name].bits_per_byte} for name, score in result.before.items()}
+    scores = {name: figures for name, figures in told.items() if None not in figures.values()}  # a few words may have none masked
     return Done(
         [Output(path, path.stat().st_size, checksum(path)) for path in files],
         {

@@ -266,3 +266,13 @@ def test_a_linked_file_that_is_made_again_leaves_the_other_run_as_it_was(context
     bring_up_to_date(again, "gather", workers, quiet, other)
     assert (context.run / "documents" / "a.txt").read_text() == "changed since"
     assert (other.path.parent / "documents" / "a.txt").read_text() == "content of a"
+
+
+def test_unfinished_folders_of_a_killed_process_are_removed_with_all_they_hold(tmp_path: Path) -> None:
+    left = tmp_path / "checkpoints" / "causal" / f"step-00000002.77{ATTEMPT_SUFFIX}"
+    left.mkdir(parents=True)
+    (left / "model.safetensors").write_bytes(b"half")
+    (left / f"inner.77{ATTEMPT_SUFFIX}").write_bytes(b"half")
+    remove_attempts(tmp_path)
+    assert list(tmp_path.rglob(f"*{ATTEMPT_SUFFIX}")) == []
+    assert left.parent.is_dir()

@@ -89,3 +89,17 @@ def test_workers_die_with_their_parent(tmp_path: Path) -> None:
 def note_and_sleep(path: str) -> None:
     Path(path).write_text(str(os.getpid()))
     time.sleep(60)
+
+
+def test_a_pool_that_broke_between_two_items_is_replaced_before_the_next(tmp_path: Path) -> None:
+    with Workers(1) as workers:
+        assert list(workers.map(double, [1], str)) == [2]
+        pool = workers._pool
+        assert pool is not None
+        for process in pool._processes.values():
+            process.kill()
+            process.join()
+        while not pool._broken:
+            time.sleep(0.01)
+        assert list(workers.map(double, [2, 3], str)) == [4, 6]
+        assert workers._pool is not pool

@@ -237,3 +237,22 @@ def test_choices_made_for_the_machine_are_kept_by_the_next_run(tmp_path: Path) -
     stated = load(path, ["train.causal.dtype=float32", "train.causal.num_threads=1"]).resolved(run).train.causal
     assert stated is not None
     assert (stated.dtype, stated.num_threads) == ("float32", 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "{fraction: 0.05}",
+            "{source_fractions: {leters: 0.1}}",
+            "recipe.yaml:1: held_out.source_fractions names leters, which is no source; the sources are letters",
+        ),
+        (
+            "name: tiny",
+            "name: tiny\nbenchmarks: [{name: b, path: x, fields: [q]}, {name: b, path: y, fields: [q]}]",
+            "recipe.yaml:1: two benchmarks are called b;",
+        ),
+    ],
+)
+def test_names_that_fit_nothing_or_two_things_are_refused_before_anything_is_done(tmp_path: Path, old: str, new: str, told: str) -> None:
+    assert refusal(recipe(tmp_path, RECIPE.replace(old, new))).startswith(told)

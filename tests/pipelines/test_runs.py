@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 import pipelines
-from curate.errors import DamageError, EnvironmentProblem, RecipeError
+from curate.errors import DamageError, EnvironmentProblem, InputError, RecipeError
 from pipelines.parts import parts
+from pipelines.plan import plan
 from pipelines.recipe import load
-from pipelines.runs import open_run
+from pipelines.runs import open_run, planned
 from pipelines.summary import Summary
-from tests.pipelines.corpora import ROOT, corpus, letter, letters, run_of_every_fate, write_jsonl
+from tests.pipelines.corpora import RECIPE, ROOT, corpus, letter, letters, run_of_every_fate, write_jsonl
 from tests.torture.harness import fingerprints
 
 
@@ -128,3 +129,60 @@ def test_a_removed_source_leaves_no_files_behind(tmp_path: Path) -> None:
 def test_inputs_are_remembered_by_their_stamps(folder: Path) -> None:
     remembered = json.loads((folder / "run" / ".inputs.json").read_text())
     assert {Path(path).name for path in remembered} == {"letters.jsonl", "sums.jsonl"}
+
+
+TRAINED = "train: {causal: {size: 1m, num_steps: 2, batch_rows: 2, keep_checkpoints: 2, checkpoint_every: 1, num_threads: 1, dtype: float32}}\n"
+
+
+def gathered(folder: Path, recipe: Path, *changes: str) -> dict[str, str]:
+    pipelines.run(recipe, folder, changes=changes, workers=1, until="gather")
+    return {entry.unit: entry.key for entry in open_run(folder).entries("gather/")}
+
+
+def test_another_slice_size_or_a_file_less_in_a_finished_folder_gives_what_a_new_folder_has(tmp_path: Path) -> None:
+    recipe = corpus(tmp_path, 30, RECIPE.replace("letters.jsonl]", "'*.jsonl']"))
+    write_jsonl(tmp_path / "archives" / "more.jsonl", letters(40)[30:])
+    gathered(tmp_path / "old", recipe, "slice_bytes=2000")
+    assert gathered(tmp_path / "old", recipe, "slice_bytes=3000") == gathered(tmp_path / "new", recipe, "slice_bytes=3000")
+    (tmp_path / "archives" / "more.jsonl").unlink()
+    expected = planned(recipe, tmp_path / "old", ["slice_bytes=3000"])
+    assert plan(expected)[0].num_to_run == 1
+    assert gathered(tmp_path / "old", recipe, "slice_bytes=3000") == gathered(tmp_path / "newer", recipe, "slice_bytes=3000")
+    assert plan(planned(recipe, tmp_path / "old", ["slice_bytes=3000"]))[0].num_to_run == 0
+
+
+def test_a_folder_with_files_of_somebody_else_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    recipe = corpus(tmp_path)
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "thesis.txt").write_text("mine")
+    with pytest.raises(EnvironmentProblem, match=r"no run, and a run would overwrite or delete .*recipe\.yaml, documents"):
+        pipelines.run(recipe, tmp_path, workers=1)
+    assert (tmp_path / "documents" / "thesis.txt").read_text() == "mine"
+    assert recipe.read_text() == RECIPE
+
+
+def test_without_held_out_documents_a_model_is_trained_and_handed_over_and_nothing_is_scored(tmp_path: Path) -> None:
+    recipe = corpus(tmp_path, 3, RECIPE.replace("fraction: 0.05", "fraction: 0") + TRAINED)
+    (model,) = pipelines.run(recipe, tmp_path / "run", workers=1).models
+    assert model.bits_per_byte == {}
+    assert model.max_logits_difference is not None
+    # Taken out of the recipe its metrics go, and older checkpoints stay; put back it is trained anew, to the same bytes.
+    weights = fingerprints(tmp_path / "run")
+    assert pipelines.run(recipe, tmp_path / "run", changes=["train.causal=null"], workers=1).models == ()
+    pipelines.run(recipe, tmp_path / "run", workers=1)
+    assert fingerprints(tmp_path / "run") == weights
+
+
+def test_a_training_without_a_kept_document_is_left_out(tmp_path: Path) -> None:
+    recipe = corpus(tmp_path, 3, RECIPE.replace("fraction: 0.05", "fraction: 0.9999999") + TRAINED)
+    summary = pipelines.run(recipe, tmp_path / "run", workers=1)
+    assert (summary.sources[0].num_kept, summary.sources[0].num_held_out, summary.models) == (0, 3, ())
+    assert any("none of its 3 records was kept" in problem.text for problem in summary.problems)
+
+
+@pytest.mark.parametrize("change", ["provenance=none", "tokenizer.path=none", "benchmarks=[{name: b, path: none, fields: [q]}]"])
+def test_a_file_that_only_a_late_stage_needs_is_missed_before_the_first(tmp_path: Path, change: str) -> None:
+    recipe = corpus(tmp_path, 3)
+    with pytest.raises(InputError, match=r"archives/none: the input file cannot be read: .*correct its path in the recipe"):
+        pipelines.run(recipe, tmp_path / "run", changes=[change], workers=1)
+    assert not (tmp_path / "run" / "journal.jsonl").exists()
