@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from curate.storage import ATTEMPT_SUFFIX, checksum
+from curate.storage import ATTEMPT_SUFFIX, checksum, publish, sync_folder
 from pipelines.context import Context
 from pipelines.executors.local import Workers
 from pipelines.journal import Entry, Journal
@@ -18,6 +18,8 @@ Progress = Callable[[str, int, int, int], None]  # stage, units done, units to d
 
 # Folders that hold nothing but what the journal vouches for; whatever else lies there was left by a killed attempt.
 SWEPT = ("documents", "quarantine", "measures", "index", "ledger", "held_out", "fitted", "shards")
+
+APPENDED_TO = "metrics/"  # files that a resumed training opens in place: two runs must not share them
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,16 @@ def _do(context: Context, units: list[Unit], workers: Workers) -> Iterator[Entry
     yield from (work(unit) for unit in units if unit.in_parent)
 
 
+def _hard_linked(source: Path, target: Path) -> bool:
+    """False on another file system, or one without hard links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        return False
+    sync_folder(target.parent)
+    return True
+
+
 def _link(context: Context, unit: Unit, reuse: Journal) -> bool:
     """Take a unit's files over from another run that committed it under the same key."""
     entry = reuse.live.get(unit.name)
@@ -110,9 +122,7 @@ def _link(context: Context, unit: Unit, reuse: Journal) -> bool:
         target = context.run / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
-        try:
-            os.link(other / path, target)
-        except OSError:  # another file system, or one without hard links: a copy serves as well
-            shutil.copyfile(other / path, target)
+        if path.startswith(APPENDED_TO) or not _hard_linked(other / path, target):
+            publish(target, partial(shutil.copyfile, other / path))
     context.journal.record(entry)
     return True

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.dedup.near import match_curve
+from curate.gather.files import count_matches
 from curate.ledger.sums import check_sums as check_source
 from curate.readers.sources import SourceSettings
 from curate.rules.settings import SETS
@@ -21,7 +22,6 @@ from pipelines.parts import Part, with_frozen
 from pipelines.problems import problems
 from pipelines.stages import STAGES
 from pipelines.stages.decide import CERTIFICATE_FILE, CLUSTERS_FILE
-from pipelines.stages.gather import patterns
 
 STEPS = (*SETS, "exact_duplicate", "near_duplicate", "contaminated", "near_held_out")  # the order in which select judges
 
@@ -82,7 +82,7 @@ def _source(context: Context, source: SourceSettings) -> told.Source:
         num_kept_bytes=about["kept_bytes"],
         languages=about["languages"],
         funnel=told.funnel(num_records, held_out, dropped, quarantined, STEPS) if decided else (),
-        patterns=tuple(told.Pattern(glob, count) for glob, count in patterns(context, source)),
+        patterns=tuple(told.Pattern(glob, count) for glob, count in count_matches(source, context.recipe.root_folder)),
         provenance=None if context.recipe.provenance is None else str(context.recipe.root_folder / context.recipe.provenance),
     )
 

@@ -117,7 +117,9 @@ def _sources(summary: Summary, frame: box.Box | None) -> Table:
     table = _table("Sources", frame, "source", "records", "kept", "held out", "dropped", "quarantined")
     for source in summary.sources:
         numbers = (source.num_records, source.num_kept, source.num_held_out, source.num_dropped, source.num_quarantined)
-        table.add_row(_name(source.name), *map(figures.count, numbers))
+        decided = bool(source.funnel)  # before select nothing is kept or dropped yet, and 0 would read as a loss
+        shown = (figures.count(number) if decided or place in (0, 4) else "–" for place, number in enumerate(numbers))
+        table.add_row(_name(source.name), *shown)
     return table
 
 

@@ -65,11 +65,6 @@ def select_held_out(content_ids: pa.FixedSizeBinaryArray, source: str, settings:
     return seeds.fractions(settings.seed, "held_out", content_words(content_ids)) < fraction
 
 
-def select_frozen(content_ids: pa.FixedSizeBinaryArray, frozen: pa.FixedSizeBinaryArray) -> NDArray[np.bool_]:
-    """Which documents another run froze, one bool each. frozen: the `content_id` columns of its files, one behind the other."""
-    return pc.is_in(content_ids, value_set=frozen).to_numpy(zero_copy_only=False)
-
-
 def write_held_out(path: Path, parts: Sequence[HeldOutPart]) -> storage.Output:
     """Freeze the held-out documents of one source: `HELD_OUT` columns, in the order of parts, then rows.
 

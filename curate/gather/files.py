@@ -6,7 +6,6 @@ import stat
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from curate import storage
 from curate.errors import InputError
 from curate.readers.decompression import compression_of
 from curate.readers.members import is_record_compressed
@@ -55,17 +54,9 @@ def find_files(source: SourceSettings, root: Path, limits: Limits) -> list[Sourc
     return [_look_at(source, path, root, limits) for path in sorted({path for pattern in source.paths for path in _matches(pattern, root)})]
 
 
-def empty_globs(source: SourceSettings, root: Path) -> list[str]:
-    """Those of its globs that match no regular file."""
-    return [pattern for pattern in source.paths if not _matches(pattern, root)]
-
-
-def file_checksum(path: Path) -> str:
-    """xxh3-128 of a file's bytes, 32 hex digits. Raises InputError if it cannot be read."""
-    try:
-        return storage.checksum(path)
-    except OSError as error:
-        raise _unreadable(path, error) from error
+def count_matches(source: SourceSettings, root: Path) -> list[tuple[str, int]]:
+    """Each of its globs with the number of regular files it matches; opens none of them."""
+    return [(pattern, len(set(_matches(pattern, root)))) for pattern in source.paths]
 
 
 def _matches(pattern: str, root: Path) -> list[str]:

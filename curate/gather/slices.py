@@ -76,12 +76,6 @@ def rejoin(cut: Iterable[Slice], paths: Iterable[str]) -> list[Slice]:
     return joined
 
 
-def slice_key(slice_: Slice, checksums: Mapping[str, str]) -> str:
-    """32 hex digits that stand for what a slice reads: its ranges and the checksums (by path) of its files."""
-    plain = [slice_.source, slice_.part, [[*one, checksums[one.path]] for one in slice_.ranges]]
-    return xxhash.xxh3_128_hexdigest(json.dumps(plain, ensure_ascii=True, separators=(",", ":")).encode())
-
-
 def check_ranges_meet(ranges: Sequence[tuple[Range, Ends]]) -> list[str]:
     """Paths of files whose ranges, in several slices, do not meet: some record would be lost or read twice.
 

@@ -69,12 +69,6 @@ def frozen_files(context: Context) -> list[Path]:
     return found
 
 
-def patterns(context: Context, source: SourceSettings) -> list[tuple[str, int]]:
-    """Each glob of a source with the number of files it matches."""
-    one_each = ((glob, source.model_copy(update={"paths": [glob]})) for glob in source.paths)
-    return [(glob, len(find_files(alone, context.recipe.root_folder, context.recipe.limits))) for glob, alone in one_each]
-
-
 def gather_slice(run: Path, root: Path, slice: dict[str, Any], settings: dict[str, Any], limits: dict[str, Any]) -> Done:  # noqa: A002 - the room's own word
     taken = Slice.from_json(slice)
     name = f"{taken.part:08x}.arrow"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate import storage
-from curate.contamination.held_out import HELD_OUT, HeldOutPart, HeldOutSettings, read_held_out, select_frozen, select_held_out, write_held_out
+from curate.contamination.held_out import HELD_OUT, HeldOutPart, HeldOutSettings, read_held_out, select_held_out, write_held_out
 from curate.documents import DOCUMENTS, as_text, content_ids
 from curate.errors import AccountingError, DamageError
 
@@ -103,13 +103,6 @@ def test_the_bytes_do_not_depend_on_the_batches_of_the_documents_file(tmp_path: 
     tables = [read_held_out(tmp_path / folder / "web.arrow") for folder in "ab"]
     assert tables[0].equals(tables[1])
     assert storage.checksum(tmp_path / "a" / "web.arrow") == storage.checksum(tmp_path / "b" / "web.arrow")
-
-
-def test_another_run_recognises_frozen_documents(tmp_path: Path) -> None:
-    texts = ["x", "y", "z"]
-    write_held_out(tmp_path / "web.arrow", [_part(1, _write_part(tmp_path / "1.arrow", texts), texts, [0, 2])])
-    frozen = read_held_out(tmp_path / "web.arrow", ["content_id"])["content_id"].combine_chunks()
-    assert select_frozen(content_ids(as_text(["z", "q", "x", "z"])), frozen).tolist() == [True, False, True, True]
 
 
 def test_files_that_do_not_fit_are_errors_and_leave_nothing(tmp_path: Path) -> None:
