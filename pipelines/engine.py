@@ -41,15 +41,15 @@ def bring_up_to_date(context: Context, stage: str, workers: Workers, progress: P
     reused: set[str] = set()
     for phase in STAGES[stage]:
         units = phase(context)
-        todo = [item.unit for item in pending(context, units)]
-        for unit in todo:
+        due = [item.unit for item in pending(context, units)]
+        for unit in due:
             context.journal.void(unit.name)
-        todo = [unit for unit in todo if not (reuse and _link(context, unit, reuse))]
-        reused |= {unit.name for unit in units} - {unit.name for unit in todo} - ran
-        for number, entry in enumerate(_do(context, todo, workers), 1):
+        due = [unit for unit in due if not (reuse and _link(context, unit, reuse))]
+        reused |= {unit.name for unit in units} - {unit.name for unit in due} - ran
+        for number, entry in enumerate(_do(context, due, workers), 1):
             context.journal.record(entry)
             ran.add(entry.unit)
-            progress(stage, number, len(todo), len(reused))
+            progress(stage, number, len(due), len(reused))
     wanted = {unit.name for phase in STAGES[stage] for unit in phase(context)}
     for name in sorted(name for name, entry in context.journal.live.items() if entry.stage == stage and name not in wanted):
         outputs = context.journal.live[name].outputs

@@ -113,10 +113,11 @@ def _document_text(found: dict[str, Any]) -> str:
     lines.append(f"verdict: {found['reason'] or 'kept'}" + (f", in favour of {found['representative']}" if found["reason"] and found["representative"] else ""))
     lines.append(f"cluster of {found['cluster']['size']}: {', '.join(found['cluster']['members'])}")
     lines += [f"benchmark {hit['benchmark']} item {hit['item']}: {hit['matched']} of {hit['of']} n-grams" for hit in found["benchmarks"]]
-    lines += ["", f"{'rule':44} {'value':>12}    {'limit':14} verdict"]
+    width = max((len(rule["rule"]) for rule in found["rules"]), default=4)
+    lines += ["", f"{'rule':{width}} {'value':>12}    {'limit':10} verdict"]
     for rule in found["rules"]:
         value = f"{rule['value']:.4g}" if isinstance(rule["value"], float) else str(rule["value"])
-        lines.append(f"{rule['rule']:44} {value:>12} {rule['comparison']:>2} {rule['limit']!s:14} {rule['verdict']}")
+        lines.append(f"{rule['rule']:{width}} {value:>12} {rule['comparison']:>2} {rule['limit']!s:10} {rule['verdict']}")
     lines += ["", "measures"] + [
         f"  {family}: " + ", ".join(f"{name} {value}" for name, value in values.items()) for family, values in found["measures"].items()
     ]

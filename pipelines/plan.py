@@ -29,10 +29,10 @@ def plan(context: Context) -> list[StagePlan]:
         to_run: dict[str, tuple[str, ...]] = {}
         for phase in phases if waiting_for is None else ():
             units = phase(context)
-            todo = pending(context, units)
-            to_run |= {item.unit.name: item.why for item in todo}
+            due = pending(context, units)
+            to_run |= {item.unit.name: item.why for item in due}
             current |= {unit.name for unit in units} - to_run.keys()
-            if todo:
+            if due:
                 waiting_for = stage
                 break
         if to_run or waiting_for is None:

@@ -22,12 +22,12 @@ class Progress:
             self._bars.start()
         return self
 
-    def __call__(self, stage: str, done: int, todo: int, reused: int) -> None:
+    def __call__(self, stage: str, done: int, due: int, reused: int) -> None:
         if self._bars is None:
             return
         if stage != self._stage:
-            self._stage, self._row = stage, self._bars.add_task(stage, total=todo, note="")
-        self._bars.update(self._row, completed=done, total=todo, note=f"{reused} reused" if reused else "")
+            self._stage, self._row = stage, self._bars.add_task(stage, total=due, note="")
+        self._bars.update(self._row, completed=done, total=due, note=f"{reused} reused" if reused else "")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bars is not None:

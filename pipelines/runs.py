@@ -29,7 +29,7 @@ EXCERPT_CHARACTERS = 400
 EXCERPTS_PER_FATE = 2
 
 
-def quiet(stage: str, done: int, todo: int, reused: int) -> None:
+def quiet(stage: str, done: int, due: int, reused: int) -> None:
     """Progress that nobody watches."""
 
 

@@ -46,11 +46,11 @@ class Workers:
         already running have been waited for and yielded.
         """
         suspects: list[Item] = []
-        todo = iter(items)
+        due = iter(items)
         running: dict[Future[Result], tuple[Item, ProcessPoolExecutor]] = {}
         failure: Exception | None = None
         while True:
-            while failure is None and len(running) < 2 * self.count and (item := next(todo, None)) is not None:
+            while failure is None and len(running) < 2 * self.count and (item := next(due, None)) is not None:
                 future, pool = self._submit(function, item)
                 running[future] = item, pool
             if not running:
