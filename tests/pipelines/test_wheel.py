@@ -118,7 +118,7 @@ def test_a_new_folder_runs_to_a_model_outside_the_checkout(environment: Path, tm
     assert told["rows"]["causal"]["train"] > 10
     assert told["models"]["causal"]["bits_per_byte"]["speeches"].keys() == {"before", "after"}
     run = tmp_path / "new" / "runs" / "quickstart"
-    assert Path(told["run"]) == run
+    assert (tmp_path / "new" / told["run"]).resolve() == run.resolve()  # as it was named, from where the command was given
     assert (run / "report.html").stat().st_size > 1000
     assert (run / "shards" / "causal" / "README.md").exists()
     assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {path.name for path in (run / "models" / "causal").iterdir()}
