@@ -7,7 +7,7 @@ are those of `Stage`; everything else is a function of inputs, recipe and seed.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import ConfigDict, TypeAdapter
@@ -253,11 +253,6 @@ def funnel(num_records: int, num_held_out: int, dropped: Counts, quarantined: Co
     for name, count in [("gathered", gathered), ("not held out", num_held_out), *taken.items()]:
         steps.append(FunnelStep(name, steps[-1].num_left - count))
     return tuple(steps)
-
-
-def timed(summary: Summary, seconds: Mapping[str, float]) -> Summary:
-    """The summary with the seconds of its stages filled in; a stage not in `seconds` keeps its own."""
-    return replace(summary, stages=tuple(replace(stage, seconds=seconds.get(stage.name, stage.seconds)) for stage in summary.stages))
 
 
 def check_sums(summary: Summary) -> None:

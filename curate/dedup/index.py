@@ -5,7 +5,7 @@ uint64 columns. Keys are hashes, so cutting their space into equal ranges cuts t
 itself, and memory is bounded by its entries, not by the index. Only keys with two entries or more are kept.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,6 @@ ENTRIES_PER_RANGE = 1 << 23  # about 0.5 GB while it is merged
 def num_ranges(num_entries: int) -> int:
     """Into how many ranges an index of so many entries is cut: a function of nothing else, so that bucket files do not depend on workers."""
     return max(1, -(-num_entries // ENTRIES_PER_RANGE))
-
-
-def num_entries(runs: Iterable[Path]) -> int:
-    """The entries of all runs together; reads footers only."""
-    return sum(len(read_table(path, ["row"])) for path in runs)
 
 
 def sorted_run(keys: NDArray[np.uint64], rows: NDArray[np.uint32], schema: pa.Schema) -> pa.Table:

@@ -18,6 +18,7 @@ from curate.pretext.masked import MaskedSettings
 from curate.pretext.rows import Packed, Rows, Tokens, pack_rows, row_schema
 from curate.seeds import fractions
 from curate.shards.writer import write_shard
+from curate.storage import read_batches
 
 TaskSettings = CausalSettings | MaskedSettings
 HELD_OUT_SEED = 0  # the masks of held-out rows depend on content alone, so that two recipes are measured by one ruler
@@ -101,18 +102,12 @@ def _drawn(tokens: Tokens, drawn: NDArray[np.bool_]) -> Tokens:
 
 def _kept_texts(documents: Path, keep: NDArray[np.bool_]) -> Iterator[tuple[pa.LargeStringArray, NDArray[np.int64]]]:
     """The kept texts of a DOCUMENTS file with their rows, a few megabytes at a time."""
-    try:
-        with pa.memory_map(str(documents)) as source:
-            column = pa.ipc.open_file(source).schema.get_field_index("text")
-            reader = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=[column]))
-            done = 0
-            for i in range(reader.num_record_batches):
-                texts = as_text(reader.get_batch(i).column("text"))
-                here = np.flatnonzero(keep[done : done + len(texts)])
-                yield from _slices(texts.take(pa.array(here)), here + done)
-                done += len(texts)
-    except (FileNotFoundError, pa.ArrowInvalid) as error:
-        raise DamageError(f"{documents} is missing or not a whole Arrow file ({error}); `corpuscle verify` lists what else is damaged") from error
+    done = 0
+    for batch in read_batches(documents, ["text"]):
+        texts = as_text(batch.column("text"))
+        here = np.flatnonzero(keep[done : done + len(texts)])
+        yield from _slices(texts.take(pa.array(here)), here + done)
+        done += len(texts)
     if done != len(keep):
         raise DamageError(f"{documents} has {done} documents but its ledger has {len(keep)}; one of them is from another run")
 

@@ -70,6 +70,7 @@ def frozen_files(context: Context) -> list[Path]:
 
 
 def gather_slice(run: Path, root: Path, slice: dict[str, Any], settings: dict[str, Any], limits: dict[str, Any]) -> Done:  # noqa: A002 - the room's own word
+    """Read a slice into its document and quarantine parts; `counts` are what the summary and `meet` need of it."""
     taken = Slice.from_json(slice)
     name = f"{taken.part:08x}.arrow"
     counts = gather(taken, SourceSettings.model_validate(settings), Limits.model_validate(limits), root, run / "documents" / name, run / "quarantine" / name)

@@ -58,7 +58,7 @@ def score_bigram(run: Path, parts: list[Part], sources: list[str]) -> Done:
 
 
 def train_model(run: Path, task: str, settings: dict[str, Any], shards: list[str], key: str) -> Done:
-
+    """Train, or go on from a checkpoint that has this key; the final checkpoint and the metrics are what is committed."""
     from train.loop import train
     from train.settings import TrainSettings
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from curate.errors import AccountingError
 from pipelines.problems import GateSettings, problems
-from pipelines.summary import Bits, Cluster, DocumentRef, FunnelStep, Pattern, Problem, Rule, Source, Summary, check_sums, from_json, funnel, timed, to_json
+from pipelines.summary import Bits, Cluster, DocumentRef, FunnelStep, Pattern, Problem, Rule, Source, Summary, check_sums, from_json, funnel, to_json
 from tests.pipelines import example
 
 
@@ -46,11 +46,6 @@ def test_text_that_is_no_summary_is_refused() -> None:
     del lacking["sources"]
     with pytest.raises(ValidationError, match="sources"):
         from_json(json.dumps(lacking))
-
-
-def test_seconds_can_be_filled_in_afterwards() -> None:
-    told = timed(example.summary(), {"gather": 99.5})
-    assert [stage.seconds for stage in told.stages[:2]] == [99.5, 7.9]
 
 
 def test_sums_that_add_up_pass() -> None:
