@@ -6,6 +6,7 @@ appends to the journal (see `pipelines.journal`).
 """
 
 import errno
+import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,26 @@ def write_bytes(path: Path, content: bytes) -> Output:
 def write_table(path: Path, table: pa.Table, *, compression: str | None = "zstd", rows_per_batch: int = 8192) -> Output:
     """Publish a table as an Arrow IPC file (never a stream: a stream cut at a batch boundary reads as complete)."""
     return write_batches(path, table.schema, table.to_batches(max_chunksize=rows_per_batch), compression=compression)
+
+
+def write_scratch(path: Path, table: pa.Table) -> None:
+    """Write a table for this process alone, into a folder that it removes: uncompressed, one batch, not made durable."""
+    with path.open("wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+
+
+def map_scratch(path: Path) -> tuple[pa.Table, mmap.mmap]:
+    """The table of `write_scratch` where it lies, and the mapping behind it, whose pages `release` gives back."""
+    with path.open("rb") as file:
+        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapping))).read_all(), mapping
+
+
+def release(mappings: Iterable[mmap.mmap]) -> None:
+    """Let go of the pages read so far, which would else count as this process's memory until the system wants them; they are read again on use."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        for mapping in mappings:
+            mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, compression: str | None = "zstd") -> Output:

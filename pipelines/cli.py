@@ -129,19 +129,46 @@ def explain(
     row: Annotated[
         str | None, typer.Option(metavar="SHARD:ROW", help="A row of a shard, such as shards/causal/data/train-0a1b2c3d.arrow:7.", show_default=False)
     ] = None,
+    item: Annotated[
+        str | None, typer.Option(metavar="BENCHMARK:ITEM", help="A benchmark's item, such as gsm8k:36: every document it contaminates.", show_default=False)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Why is this document in the corpus, or not? Which documents is this row made of?
+    """Why is this document in the corpus, or not? Which documents is this row made of, or does this benchmark item contaminate?
 
     Example: corpuscle explain runs/quickstart --row shards/causal/data/train-0a1b2c3d.arrow:0
     """
     from pipelines import explain as explaining
     from pipelines.runs import open_run
 
-    if (document is None) == (row is None):
-        raise RecipeError("explain takes a document or --row SHARD:ROW, one of the two")
+    if sum(asked is not None for asked in (document, row, item)) != 1:
+        raise RecipeError("explain takes a document, --row SHARD:ROW or --item BENCHMARK:ITEM, one of the three")
+    if item is not None:
+        from pipelines import explain_item
+
+        hits = explain_item.explain_item(open_run(run), item)
+        give(explaining.as_json(hits) if as_json else explain_item.as_text(hits))
+        return
     found = explaining.explain_row(open_run(run), row) if row is not None else explaining.explain_document(open_run(run), str(document))
     give(explaining.as_json(found) if as_json else explaining.as_text(found))
+
+
+@app.command()
+def lookup(
+    run: RunFolder,
+    file: Annotated[Path, typer.Argument(help="A text, or JSON Lines with many; any format a source may have.", show_default=False)],
+    text_field: Annotated[str, typer.Option(help="JSON Lines key or Parquet column that holds the text.")] = "text",
+    as_json: JsonOption = False,
+) -> None:
+    """Is this in the corpus? Exact and near copies among a run's documents, with what became of each.
+
+    Example: corpuscle lookup runs/quickstart page.txt
+    """
+    from pipelines import lookup as looking
+    from pipelines.runs import open_run
+
+    found = looking.lookup(open_run(run), file, text_field)
+    give(json.dumps(found) if as_json else "\n".join(looking.as_lines(found)))
 
 
 @app.command()
@@ -163,6 +190,52 @@ def verify(run: RunFolder, as_json: JsonOption = False) -> None:
     if result["problems"]:
         say("Delete the files named above and give `corpuscle run` the same recipe and folder: they are made anew.")
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def dedup(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON Lines, plain or .gz or .zst.", show_default=False)],
+    lines: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the kept documents' lines here, as they stand.", show_default=False)] = None,
+    verdicts: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every document's verdict here, an Arrow file.", show_default=False)
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Jaccard similarity that counts as near; chooses bands and rows.", show_default=False)
+    ] = None,
+    shingle_words: Annotated[int, typer.Option(min=1, help="Consecutive words in a shingle.")] = 5,
+    text_field: Annotated[str, typer.Option(help="The key of a record's text.")] = "text",
+    id_field: Annotated[str, typer.Option(help="The key of a record's own identifier.")] = "id",
+    earliest: Annotated[bool, typer.Option("--earliest", help="Keep the first document of a cluster, not the longest.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads.  [default: every core]", show_default=False)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove exact and near-duplicates from JSON Lines files, without a recipe. The kept documents' ids go to stdout.
+
+    Example: corpuscle dedup crawl-*.jsonl --threshold 0.8 > kept-ids.txt
+    """
+    from curate.dedup.files import Fields
+    from pipelines.deduplicate import deduplicate_files, near_settings
+    from pipelines.executors.local import available_cores
+
+    found = deduplicate_files(
+        files,
+        near_settings(threshold=threshold, shingle_words=shingle_words),
+        fields=Fields(text_field, id_field),
+        representative="earliest" if earliest else "longest",
+        threads=workers or available_cores(),
+        ids=None if as_json else give,
+        lines=lines,
+        verdicts=verdicts,
+    )
+    for record in found["first_refused"]:
+        say(f"{record['path']} at {record['offset']}: {record['reason']}" + (f" ({record['detail']})" if record["detail"] else ""))
+    refused = sum(found["refused"].values())
+    say(
+        f"{found['lines']} lines: {found['kept']} documents kept, {found['exact_duplicates']} exact and {found['near_duplicates']} near-duplicates"
+        + (f", {refused} refused" if refused else "")
+    )
+    if as_json:
+        give(json.dumps(found))
 
 
 @app.command()

@@ -17,7 +17,7 @@ from pipelines.units import Unit, changes, perform
 Progress = Callable[[str, int, int, int], None]  # stage, units done, units to do, units reused
 
 # Folders that hold nothing but what the journal vouches for; whatever else lies there was left by a killed attempt.
-SWEPT = ("documents", "quarantine", "measures", "index", "ledger", "held_out", "fitted", "shards")
+SWEPT = ("documents", "quarantine", "measures", "index", "ledger", "cuts", "held_out", "fitted", "shards")
 
 APPENDED_TO = "metrics/"  # files that a resumed training opens in place: two runs must not share them
 

@@ -14,13 +14,18 @@ import pyarrow.compute as pc
 
 from curate.contamination.index import read_index
 from curate.errors import InputError
-from curate.ledger.files import cluster_members
+from curate.ledger.files import Explanation, cluster_members
 from curate.ledger.files import explain as ledger_entry
+from curate.rules.rule import frame_column
 from curate.rules.verdicts import explain as rule_verdicts
 from curate.rules.verdicts import families
 from curate.storage import read_table
 from pipelines.context import Context
+from pipelines.explain_edits import as_lines as edit_lines
+from pipelines.explain_edits import edit_counts, edit_spans, has_original_id
 from pipelines.parts import Part, parts
+from pipelines.stages.cut import written_cuts
+from pipelines.stages.cutoffs import rules_in_force
 from pipelines.stages.measure import BENCHMARK_INDEX
 
 MAX_MATCHES = 20
@@ -110,9 +115,11 @@ def _writable(value: Any) -> Any:
 def _document_text(found: dict[str, Any]) -> str:
     lines = [f"{found['document']}  {found['path']} at {found['offset']}" + (f"  {found['uri']}" if found["uri"] else "")]
     lines.append(f"source {found['source']}, content id {found['content_id']}")
-    lines.append(f"verdict: {found['reason'] or 'kept'}" + (f", in favour of {found['representative']}" if found["reason"] and found["representative"] else ""))
+    lines.append(f"verdict: {found['reason'] or 'kept'}" + (f", in favour of {found['representative']}" if found["reason"] and found["representative"] else "") + _earlier_text(found))
     lines.append(f"cluster of {found['cluster']['size']}: {', '.join(found['cluster']['members'])}")
-    lines += [f"benchmark {hit['benchmark']} item {hit['item']}: {hit['matched']} of {hit['of']} n-grams" for hit in found["benchmarks"]]
+    lines += edit_lines(found)
+    lines += [f"cut {cut['kind']} bytes {cut['bytes'][0]}–{cut['bytes'][1]}, first in {cut['first']}" for cut in found.get("cuts", [])]
+    lines += [f"benchmark {hit['benchmark']} item {hit['item']}: {hit['matched']} of {hit['of']} n-grams, {hit['covered_fraction']:.0%} of the words in one place" for hit in found["benchmarks"]]
     width = max((len(rule["rule"]) for rule in found["rules"]), default=4)
     lines += ["", f"{'rule':{width}} {'value':>12}    {'limit':10} verdict"]
     for rule in found["rules"]:
@@ -126,12 +133,12 @@ def _document_text(found: dict[str, Any]) -> str:
 
 def _explained(context: Context, part: Part, row: int) -> dict[str, Any]:
     entry = ledger_entry(context.run / part.ledger_file, row)
-    measured = {family: _row(context, part.measure_file(family), row) for family in _families(context, part)}
-    flat = {name: value for values in measured.values() for name, value in values.items()}
+    measured = {family: _row(context, part.measure_file(family), row) for family in _families(context, part)} | edit_counts(context, part, row)
+    flat = {frame_column(f"{family}.{name}"): value for family, values in measured.items() for name, value in values.items()}
     ledgers = {other.id: context.run / other.ledger_file for other in parts(context)}
     members = cluster_members(ledgers, entry.cluster)
     content_id = measured["identity"].pop("content_id")
-    judged = rule_verdicts({name: flat[name] for name in flat if name != "content_id"}, context.recipe.rules) if families(context.recipe.rules) else []
+    judged = rule_verdicts({name: flat[name] for name in flat if name != "content_id"}, rules_in_force(context)) if families(context.recipe.rules) else []
     return {
         "document": f"{part.hex}:{row}",
         "source": part.source,
@@ -140,11 +147,40 @@ def _explained(context: Context, part: Part, row: int) -> dict[str, Any]:
         "keep": entry.keep,
         "reason": entry.reason,
         "representative": None if entry.representative is None else f"{entry.representative[0]:08x}:{entry.representative[1]}",
+        "earlier": _earlier(context, entry),
+        "copies": entry.copies,
         "cluster": {"size": len(members), "members": [f"{other:08x}:{number}" for other, number in members]},
         "rules": [asdict(verdict) for verdict in judged],
         "measures": measured,
         "benchmarks": _hits(context, part, row),
+        **_cuts(context, part, row),
+        **edit_spans(context, part, row),
     }
+
+
+def _earlier(context: Context, entry: Explanation) -> dict[str, Any] | None:
+    """Of a duplicate of an earlier run's document: that run's folder, and where the document is from."""
+    if entry.representative is None or entry.representative_run is None:
+        return None
+    part, row = entry.representative
+    folder = (context.recipe.root_folder / context.recipe.dedup.against[entry.representative_run]).resolve()
+    return {"run": str(folder), **read_table(folder / f"documents/{part:08x}.arrow", PLACE).slice(row, 1).to_pylist()[0]}
+
+
+def _earlier_text(found: dict[str, Any]) -> str:
+    """Which earlier run the representative is of, and how often a rehydrated document stands in the rows."""
+    if (earlier := found["earlier"]) is not None:
+        return f" of the earlier run {earlier['run']}, {earlier['path']} at {earlier['offset']}" + (f", {earlier['uri']}" if earlier["uri"] else "")
+    return f", {found['copies']} times in the training rows" if found["copies"] > 1 else ""
+
+
+def _cuts(context: Context, part: Part, row: int) -> dict[str, Any]:
+    """Where something was cut from the document because it stands in an earlier one; nothing where the recipe cuts nothing."""
+    if (file := written_cuts(context, part)) is None:
+        return {}
+    found = read_table(context.run / file, ["spans"])["spans"][row].as_py()
+    told = [{"kind": span["kind"], "bytes": [span["start"], span["end"]], "first": f"{span['first_part']:08x}:{span['first_row']}"} for span in found]
+    return {"cuts": told}
 
 
 def _matches(context: Context, query: str) -> Iterator[tuple[Part, int]]:
@@ -164,9 +200,11 @@ def _matches(context: Context, query: str) -> Iterator[tuple[Part, int]]:
 
 
 def _by_content(context: Context, content_id: bytes) -> Callable[[Part], Any]:
-    return lambda part: pc.equal(
-        read_table(context.run / part.measure_file("identity"), ["content_id"])["content_id"], pa.scalar(content_id, pa.binary(16))
-    ).to_numpy()
+    def find(part: Part) -> Any:
+        ids = read_table(context.run / part.measure_file("identity"), ["content_id"])["content_id"]
+        return pc.equal(ids, pa.scalar(content_id, pa.binary(16))).to_numpy() | has_original_id(context, part, content_id)
+
+    return find
 
 
 def _by_place(context: Context, query: str) -> Callable[[Part], Any]:
@@ -216,6 +254,6 @@ def _hits(context: Context, part: Part, row: int) -> list[dict[str, Any]]:
     hits = read_table(context.run / part.measure_file("benchmarks"), ["hits"])["hits"][row].as_py()
     known = [items.slice(hit["item"], 1).to_pylist()[0] for hit in hits]
     return [
-        {"benchmark": item["benchmark"], "item": item["item_id"], "matched": hit["num_matched"], "of": item["num_ngrams"]}
+        {"benchmark": item["benchmark"], "item": item["item_id"], "fields": item["fields"], "matched": hit["num_matched"], "of": item["num_ngrams"], "covered_fraction": hit["covered_weight"] / max(1, item["weight"])}
         for hit, item in zip(hits, known, strict=True)
     ]

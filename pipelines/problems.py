@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,19 +12,33 @@ from pipelines.summary import Problem, Summary
 
 # The largest difference in logits, in float32, at which an export still counts as the trained model.
 MAX_LOGITS_DIFFERENCE = 1e-4
+# Half is chance; a classifier that decides should be far from it.
+MAX_USELESS_ROC_AUC = 0.6
 # Two copies of a page in a corpus of twenty are no finding; smaller clusters are never warned of.
 _MIN_CLUSTER_WARNED_OF = 10
 
 
+Guard = Literal[
+    "glob_without_files", "quarantined_share", "rule_dropped_everything", "rule_dropped_nothing", "large_cluster", "empty_signatures", "unread_setting"
+]
+
+
 class GateSettings(BaseModel):
-    """Shares beyond which a finished run is not to be trusted unseen (exit code 3, or a warning)."""
+    """What a finished run is watched for, and which of it fails the run (exit code 3); the rest is told as a warning or note."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    fail_on: Annotated[tuple[Guard, ...], Field(strict=False)] = Field(
+        default=("glob_without_files", "quarantined_share", "rule_dropped_everything"), description="The guards that are gates: what they find is an error."
+    )
 
     max_quarantined_fraction: float = Field(
         default=0.05, ge=0, le=1, description="Share of all records that may be quarantined; one source over it is a warning."
     )
-    max_cluster_fraction: float = Field(default=0.2, gt=0, le=1, description="Share of all documents one cluster may hold before the report warns.")
+    max_cluster_fraction: float = Field(default=0.2, gt=0, le=1, description="Share of all documents one cluster may hold (large_cluster).")
+    max_empty_signatures_fraction: float = Field(
+        default=0.1, ge=0, le=1, description="Share of documents too short for a signature, which are nobody's near-duplicate (empty_signatures)."
+    )
 
 
 Finder = Callable[[Summary, GateSettings], Iterator[Problem]]
@@ -31,8 +47,14 @@ _RANK = {"error": 0, "warning": 1, "note": 2}
 
 def problems(summary: Summary, settings: GateSettings | None = None) -> tuple[Problem, ...]:
     """Every problem of a run: errors (failed gates), then warnings, then notes; within each in the order of `FINDERS`."""
-    found = [problem for finder in FINDERS for problem in finder(summary, settings or GateSettings())]
+    chosen = settings or GateSettings()
+    found = [_weighed(problem, chosen) for finder in FINDERS for problem in finder(summary, chosen)]
     return tuple(sorted(found, key=lambda problem: _RANK[problem.severity]))
+
+
+def _weighed(problem: Problem, settings: GateSettings) -> Problem:
+    """What a guard found is an error where the guard is a gate; else it keeps its severity and names no gate."""
+    return replace(problem, severity="error") if problem.gate in settings.fail_on else replace(problem, gate=None)
 
 
 def _empty_globs(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
@@ -40,7 +62,7 @@ def _empty_globs(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
         for pattern in source.patterns:
             if not pattern.num_files:
                 text = f"Source {source.name}: no file matches {pattern.glob}. Its documents are missing from everything below; correct the path or remove it."
-                yield Problem("error", text, "glob_without_files")
+                yield Problem("warning", text, "glob_without_files")
 
 
 def _quarantine(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
@@ -49,7 +71,7 @@ def _quarantine(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
     quarantined = sum(source.num_quarantined for source in summary.sources)
     if quarantined > limit * records:
         text = f"{quarantined} of {records} records ({quarantined / records:.1%}) are in quarantine, over the limit of {limit:.1%}."
-        yield Problem("error", text, "quarantined_share")
+        yield Problem("warning", text, "quarantined_share")
     for source in summary.sources:
         if source.num_quarantined > limit * source.num_records:
             worst = max(sorted(source.quarantined), key=lambda reason: source.quarantined[reason])
@@ -69,10 +91,17 @@ def _rules(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
     for rule in summary.rules:
         if rule.num_judged and rule.num_failed == rule.num_judged:
             text = f"Rule {rule.name} ({rule.condition}) failed all {rule.num_judged} documents it judged. Its limit cannot be meant for this corpus."
-            yield Problem("error", text, "rule_dropped_everything")
-    idle = [rule.name for rule in summary.rules if not rule.num_failed]
+            yield Problem("warning", text, "rule_dropped_everything")
+    idle = [rule.name for rule in summary.rules if rule.num_judged and not rule.num_failed]
     if idle:
-        yield Problem("note", f"{len(idle)} of {len(summary.rules)} rules failed no document: {', '.join(idle)}.")
+        yield Problem("note", f"{len(idle)} of {len(summary.rules)} rules failed no document: {', '.join(idle)}.", "rule_dropped_nothing")
+
+
+def _classifiers(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
+    for classifier in summary.classifiers:
+        if classifier.roc_auc <= MAX_USELESS_ROC_AUC:
+            text = f"Classifier {classifier.name}: ROC AUC {classifier.roc_auc:.3f} on its held-out texts, hardly better than chance. "
+            yield Problem("warning", text + "Its positives and negatives may be too alike, too few, or trained on too briefly.")
 
 
 def _empty_sources(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
@@ -94,7 +123,25 @@ def _clusters(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
                 f"One duplicate cluster holds {cluster.size} of {documents} documents ({cluster.size / documents:.1%}); its representative is "
                 f"{cluster.representative.id}. Chains of near-duplicates or shared boilerplate can do this: look at its members."
             )
-            yield Problem("warning", text)
+            yield Problem("warning", text, "large_cluster")
+
+
+def _empty_signatures(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
+    if (found := summary.duplicates) and found.num_empty_signatures > settings.max_empty_signatures_fraction * found.num_documents:
+        share = found.num_empty_signatures / found.num_documents
+        text = (
+            f"{found.num_empty_signatures} of {found.num_documents} documents ({share:.1%}) have fewer than {found.shingle_words} words, so no signature: only exact "
+            "copies of them are found. Check what was gathered, or make dedup.near.shingle_words smaller."
+        )
+        yield Problem("warning", text, "empty_signatures")
+
+
+def _unread_settings(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
+    for unread in summary.unread_settings:
+        yield Problem("warning", f"Setting {unread} decides nothing. Remove it, or give what it waits for.", "unread_setting")
+    for rule in summary.rules:
+        if not rule.num_judged:
+            yield Problem("note", f"Rule {rule.name} applied to no document: it is bound to languages that do not occur.", "unread_setting")
 
 
 def _models(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
@@ -125,4 +172,4 @@ def _contamination(summary: Summary, settings: GateSettings) -> Iterator[Problem
             yield Problem("note", text)
 
 
-FINDERS: tuple[Finder, ...] = (_empty_globs, _quarantine, _rules, _empty_sources, _timeouts, _clusters, _models, _contamination)
+FINDERS: tuple[Finder, ...] = (_empty_globs, _quarantine, _rules, _empty_sources, _timeouts, _classifiers, _clusters, _empty_signatures, _unread_settings, _models, _contamination)

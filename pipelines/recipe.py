@@ -4,18 +4,27 @@ import difflib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import xxhash
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from curate.contamination.benchmark import BenchmarkSettings
 from curate.contamination.held_out import HeldOutSettings
 from curate.contamination.index import IndexSettings
 from curate.contamination.verdict import ContaminationSettings
 from curate.dedup.near import NearSettings
+from curate.dedup.pieces import LineSettings, ParagraphSettings
+from curate.dedup.representative import Representative
+from curate.dedup.substrings import SubstringSettings
+from curate.edits.settings import FAMILY as EDITS_FAMILY
+from curate.edits.settings import EditSettings
 from curate.errors import RecipeError
+from curate.fit.classifier import ClassifierSettings, FromSource
+from curate.fit.perplexity import PerplexitySettings
 from curate.fit.tokenizer import TokenizerSettings
+from curate.ledger.rehydration import Step
+from curate.measures.block_lists import BlockListSettings
 from curate.measures.language import Settings as LanguageSettings
 from curate.pretext.causal import CausalSettings
 from curate.pretext.masked import MaskedSettings
@@ -35,9 +44,31 @@ class DedupSettings(BaseModel):
 
     model_config = STRICT
     near: NearSettings | None = Field(NearSettings(), description="Near-duplicates by MinHash; null leaves them in.")
-    representative: Literal["longest", "earliest"] = Field(
-        "longest", description="Which document of a cluster is kept; ties go to the earliest (source order, part, row)."
+    representative: Representative = Field(
+        Representative(), description="Which document of a cluster is kept: longest, earliest, by a measure, or by the priority of its source."
     )
+    rehydrate: list[Step] = Field(
+        [], description="How often a kept document stands in the training rows, by the size of its cluster; none: once. By ascending min_size."
+    )
+    against: list[str] = Field(
+        [], description="Folders of earlier runs, or one; what duplicates a document they kept is dropped. Runs that those were made against are to be named too."
+    )
+    lines: LineSettings | None = Field(None, description="Cut lines that occur in several kept documents; null leaves them in.")
+    paragraphs: ParagraphSettings | None = Field(None, description="Cut paragraphs that occur in several kept documents; null leaves them in.")
+    substrings: SubstringSettings | None = Field(None, description="Cut word sequences that stand at an earlier place of the kept documents; null leaves them in.")
+    min_words_after_cuts: int = Field(50, ge=1, description="Words that a document must have left when something was cut from it (50: Gopher's least).")
+
+    @field_validator("against", mode="before")
+    @classmethod
+    def _one_or_more(cls, given: Any) -> Any:
+        return [given] if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _steps_rise(self) -> Self:
+        sizes = [step.min_size for step in self.rehydrate]
+        if sorted(set(sizes)) != sizes:
+            raise ValueError(f"the steps of rehydrate must rise in min_size, each once; found {sizes}")
+        return self
 
 
 class Tasks(BaseModel):
@@ -68,7 +99,12 @@ class Recipe(BaseModel):
     provenance: str | None = Field(None, description="CSV with origin and licence of each input file, for the data card.")
     limits: Limits = Limits()
     slice_bytes: int = Field(32 << 20, ge=1024, description="Input bytes a worker takes at a time; large files are cut, small ones grouped.")
+    edits: EditSettings = EditSettings()
     language: LanguageSettings = LanguageSettings()
+    classifiers: list[ClassifierSettings] = Field([], description="Quality classifiers to fit; their scores are the measure family quality.")
+    perplexity: PerplexitySettings | None = Field(None, description="An n-gram model of reference texts; how they surprise it is the measure family perplexity.")
+    block_lists: BlockListSettings | None = Field(None, description="Files of domains, URLs and words that rules.url looks URIs up in; null: URIs are not looked at.")
+    measures: dict[str, dict[str, Any]] = Field({}, description="Measure families of installed packages (entry point group corpuscle.measures), by name, with their settings.")
     rules: RuleSettings = RuleSettings()
     dedup: DedupSettings = DedupSettings()
     benchmarks: list[BenchmarkSettings] = Field([], description="Local benchmark files whose items must not be trained on.")
@@ -90,6 +126,21 @@ class Recipe(BaseModel):
             raise ValueError(f"two benchmarks are called {doubles[0]}; a report could not tell their items apart")
         if unknown := sorted(set(self.held_out.source_fractions) - set(names)):
             raise ValueError(f"held_out.source_fractions names {unknown[0]}, which is no source; the sources are {', '.join(names)}")
+        if unknown := sorted(set(self.edits.sources or []) - set(names)):
+            raise ValueError(f"edits.sources names {unknown[0]}, which is no source; the sources are {', '.join(names)}")
+        unfed = [f"{name} ({rule.measure})" for name, rule in self.rules.active() if EDITS_FAMILY in rule.families]
+        if unfed and not self.edits.is_on:
+            raise ValueError(f"rule {unfed[0]} reads what edits cut, but no edit is on; turn one on (such as edits.refinedweb: {{}}), or set the rule to null")
+        if unknown := sorted(set(self.dedup.representative.sources or []) - set(names)):
+            raise ValueError(f"dedup.representative.sources names {unknown[0]}, which is no source; the sources are {', '.join(names)}")
+        if self.rules.url is not None and not (self.block_lists and self.block_lists.is_given):
+            raise ValueError("rules.url has no lists to look URIs up in: name some under block_lists (such as block_lists.domains: [lists/adult]), or remove rules.url")
+        _check_classifiers(self.classifiers, self.rules, names)
+        reference = self.perplexity.reference if self.perplexity is not None else []
+        if unknown := sorted({item.source for item in reference if isinstance(item, FromSource)} - set(names)):
+            raise ValueError(f"perplexity.reference names {unknown[0]}, which is no source; the sources are {', '.join(names)}")
+        if self.perplexity is None and any("perplexity" in rule.families for _, rule in self.rules.active()):
+            raise ValueError("a rule reads perplexity, but no model is fitted: name its texts under perplexity.reference")
         for task in Training.model_fields:
             if getattr(self.train, task) is not None and getattr(self.tasks, task) is None:
                 raise ValueError(f"train.{task} has no rows to train on: add tasks.{task}")
@@ -118,6 +169,23 @@ class Recipe(BaseModel):
         earlier = load(run / "recipe.yaml").train if (run / "recipe.yaml").exists() else Training()
         chosen = {task: _resolved(settings, getattr(earlier, task)) for task in Training.model_fields if (settings := getattr(self.train, task)) is not None}
         return self.model_copy(update={"train": self.train.model_copy(update=chosen)})
+
+
+def _check_classifiers(classifiers: Sequence[ClassifierSettings], rules: RuleSettings, sources: Sequence[str]) -> None:
+    """Names must be there and stand once; a rule asks one thing of a classifier."""
+    names = [classifier.name for classifier in classifiers]
+    if doubles := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two classifiers are called {doubles[0]}; their scores would be one column")
+    for classifier in classifiers:
+        items = [*classifier.positives, *classifier.negatives]
+        if unknown := sorted({item.source for item in items if isinstance(item, FromSource)} - set(sources)):
+            raise ValueError(f"classifier {classifier.name} learns from {unknown[0]}, which is no source; the sources are {', '.join(sources)}")
+    read = {column for _, rule in rules.active() for column in rule.columns if column.startswith("quality.")}
+    if unfitted := sorted(read - {f"quality.{name}_score" for name in names}):
+        raise ValueError(f"a rule reads {unfitted[0]}, but classifiers fits none of that name; the classifiers are {', '.join(names) or 'none'}")
+    for name, asked in rules.classifiers.items():
+        if asked.min_score is not None and asked.keep_top_fraction is not None:
+            raise ValueError(f"rules.classifiers.{name}: give min_score or keep_top_fraction, not both")
 
 
 def _resolved(settings: TrainSettings, earlier: TrainSettings | None) -> TrainSettings:
@@ -211,4 +279,5 @@ def _dereference(at: Any, schema: dict[str, Any]) -> Any:
         if "$ref" in option:
             at = option
             break
-    return schema["$defs"][at["$ref"].rpartition("/")[2]] if "$ref" in at else at
+    at = schema["$defs"][at["$ref"].rpartition("/")[2]] if "$ref" in at else at
+    return next((option for option in at.get("anyOf", ()) if "properties" in option), at)  # of what may be written as a name, too

@@ -1,6 +1,5 @@
 """Do a recipe: every stage in order, each brought up to date; resuming is running again."""
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,16 +10,17 @@ from curate.errors import DamageError, EnvironmentProblem, RecipeError
 from curate.storage import read_batches, read_table, write_bytes
 from pipelines import engine
 from pipelines.context import Context
-from pipelines.executors.local import Workers
+from pipelines.executors.local import Workers, available_cores
 from pipelines.journal import Journal
 from pipelines.lock import locked
 from pipelines.parts import parts
 from pipelines.recipe import Recipe, load
 from pipelines.report.page import Excerpt, write_page
+from pipelines.rule_columns import check_own_rules
 from pipelines.stages import STAGES
 from pipelines.summarize import summarize
 from pipelines.summary import Stage
-from pipelines.warm import compile_kernels
+from pipelines.warm import compile_edits, compile_kernels
 
 if TYPE_CHECKING:
     from pipelines.summary import Summary
@@ -53,6 +53,7 @@ def run(
     if until is not None and until not in STAGES:
         raise RecipeError(f"--until {until}: no such stage; the stages are {', '.join(STAGES)}")
     settings = recipe if isinstance(recipe, Recipe) else load(Path(recipe), changes)
+    check_own_rules(settings)
     named = Path(folder) if folder is not None else Path("runs") / settings.name
     target = named.resolve()
     other = _journal_of(Path(reuse)) if reuse is not None else None
@@ -73,6 +74,8 @@ def run(
 def _do(context: Context, workers: int, until: str | None, reuse: Journal | None, progress: engine.Progress) -> tuple[Stage, ...]:
     if not context.journal.live:
         compile_kernels()
+    if context.recipe.edits.is_on:
+        compile_edits()
     stages: list[Stage] = []
     with Workers(workers) as pool:
         for stage in STAGES:
@@ -89,6 +92,7 @@ def _do(context: Context, workers: int, until: str | None, reuse: Journal | None
 def planned(recipe: Path, folder: Path | None, changes: Sequence[str]) -> Context:
     """A run as it stands, with the recipe it would be run with; nothing is written."""
     settings = load(recipe, changes)
+    check_own_rules(settings)
     target = (folder or Path("runs") / settings.name).resolve()
     return Context.open(settings.resolved(target), target)
 
@@ -100,11 +104,6 @@ def open_run(folder: str | Path) -> Context:
         if not (path / name).exists():
             raise DamageError(f"{folder} is not a run: it has no {name}. Give the folder that `corpuscle run` wrote to.")
     return Context.open(load(path / "recipe.yaml"), path)
-
-
-def available_cores() -> int:
-    """The cores this process may use, which a container may have made fewer than the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _meet_given_files(context: Context) -> None:

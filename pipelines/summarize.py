@@ -5,25 +5,34 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.dedup.near import match_curve
+from curate.contamination.hits import Place, first_documents
+from curate.dedup.near import link_curve, match_curve
 from curate.gather.files import count_matches
+from curate.ledger.after_cuts import TOO_SHORT
 from curate.ledger.sums import check_sums as check_source
 from curate.readers.sources import SourceSettings
 from curate.rules.settings import SETS
 from curate.storage import read_table
 from pipelines import summary as told
 from pipelines.context import Context
+from pipelines.earlier import earlier_parts
 from pipelines.parts import Part, with_frozen
 from pipelines.problems import problems
 from pipelines.stages import STAGES
-from pipelines.stages.decide import CERTIFICATE_FILE, CLUSTERS_FILE
+from pipelines.stages.classifiers import SIDES, unit_name
+from pipelines.stages.cut import kinds as cut_kinds
+from pipelines.stages.cutoffs import rules_in_force
+from pipelines.stages.decide import CERTIFICATE_FILE, CLUSTERS_FILE, HITS_FILE
+from pipelines.unread import unread_settings
 
-STEPS = (*SETS, "exact_duplicate", "near_duplicate", "contaminated", "near_held_out")  # the order in which select judges
+MAX_DOCUMENTS = 20  # shown of an item; `explain --item` lists all
+STEPS = (*SETS, "own", "classifiers", "perplexity", "exact_duplicate", "near_duplicate", "contaminated", "near_held_out")  # the order in which select judges
 
 
 def summarize(context: Context, until: str | None = None) -> told.Summary:
@@ -42,7 +51,9 @@ def summarize(context: Context, until: str | None = None) -> told.Summary:
         sources=tuple(_source(context, source) for source in recipe.sources),
         held_out_reused=recipe.held_out.reuse is not None,
         rules=_rules(context),
+        classifiers=_classifiers(context),
         duplicates=_duplicates(context),
+        cuts=_cuts(context),
         benchmarks=_benchmarks(context),
         rows=tuple(
             _rows(context, task)
@@ -50,6 +61,9 @@ def summarize(context: Context, until: str | None = None) -> told.Summary:
             if "manufacture" in done and any(context.entries(f"manufacture/{task}/"))
         ),
         models=_models(context) if "train" in done else (),
+        repeated=_repeated(context),
+        earlier=tuple(recipe.dedup.against),
+        unread_settings=unread_settings(recipe),
     )
     if "select/ledger" in context.journal.live:
         told.check_sums(summary)
@@ -81,10 +95,21 @@ def _source(context: Context, source: SourceSettings) -> told.Source:
         quarantined=quarantined,
         num_kept_bytes=about["kept_bytes"],
         languages=about["languages"],
-        funnel=told.funnel(num_records, held_out, dropped, quarantined, STEPS) if decided else (),
+        funnel=told.funnel(num_records, held_out, dropped, quarantined, (*STEPS, TOO_SHORT) if cut_kinds(context) else STEPS) if decided else (),
         patterns=tuple(told.Pattern(glob, count) for glob, count in count_matches(source, context.recipe.root_folder)),
         provenance=None if context.recipe.provenance is None else str(context.recipe.root_folder / context.recipe.provenance),
+        num_edited=sum(counts["edits"]["edited"] for counts in gathered if "edits" in counts),
+        edits=_edits(counts["edits"]["by_edit"] for counts in gathered if "edits" in counts),
     )
+
+
+def _edits(gathered: Iterable[dict[str, dict[str, int]]]) -> tuple[told.Edit, ...]:
+    """What each edit did in all slices, by name."""
+    total: dict[str, Counter[str]] = {}
+    for by_edit in gathered:
+        for name, counts in by_edit.items():
+            total.setdefault(name, Counter()).update(counts)
+    return tuple(told.Edit(name, counts["documents"], counts["cuts"], counts["bytes"]) for name, counts in sorted(total.items()))
 
 
 def _rules(context: Context) -> tuple[told.Rule, ...]:
@@ -92,8 +117,28 @@ def _rules(context: Context) -> tuple[told.Rule, ...]:
     if not outcomes:
         return ()
     return tuple(
-        told.Rule(reason, f"{rule.measure} {rule.comparison} {rule.limit}", rule.source, *(sum(counts[reason][k] for counts in outcomes) for k in (0, 1)))
-        for reason, rule in context.recipe.rules.active()
+        told.Rule(reason, definition, source, *(sum(counts[reason][k] for counts in outcomes) for k in (0, 1)))
+        for reason, (definition, source) in rules_in_force(context).described().items()
+    )
+
+
+def _classifiers(context: Context) -> tuple[told.Classifier, ...]:
+    in_force = rules_in_force(context).described() if "select/ledger" in context.journal.live else {}
+    fitted = [(one.name, context.journal.live.get(unit_name(one.name))) for one in context.recipe.classifiers]
+    return tuple(
+        told.Classifier(
+            name=name,
+            num_training=sum(entry.counts[side]["training"] for side in SIDES),
+            num_held_out=sum(entry.counts[side]["held out"] for side in SIDES),
+            num_on_both_sides=entry.counts["positives"]["on both sides"],
+            precision=entry.counts["precision"],
+            recall=entry.counts["recall"],
+            roc_auc=entry.counts["roc_auc"],
+            calibration=tuple(told.ScoreTenth(tenth["from"], tenth["texts"], tenth["positives"], tenth["mean_score"]) for tenth in entry.counts["calibration"]),
+            condition=in_force.get(f"classifiers.{name}", ("", ""))[0],
+        )
+        for name, entry in fitted
+        if entry is not None
     )
 
 
@@ -108,6 +153,10 @@ def _duplicates(context: Context) -> told.Duplicates | None:
             item["size"],
             refs.of(item["representative"] or item["cluster"]),
             tuple(refs.of(member) for member in item["members"] if member != item["representative"]),
+            item["num_texts"],
+            item["num_examined"],
+            item["diameter"],
+            item["min_similarity"],
         )
         for item in read_table(context.run / CLUSTERS_FILE).to_pylist()
     )
@@ -121,7 +170,23 @@ def _duplicates(context: Context) -> told.Duplicates | None:
         fates.get("near_duplicate", 0),
         clusters,
         tuple(match_curve(near)),
+        tuple(link_curve(near)),
     )
+
+
+def _cuts(context: Context) -> tuple[told.Cut, ...]:
+    decided = context.journal.live.get("select/ledger")
+    by_source = decided.counts.get("cuts", {}) if decided else {}
+    return tuple(
+        told.Cut(source.name, kind, counts["documents"], counts["spans"], counts["bytes"])
+        for source in context.recipe.sources
+        for kind, counts in by_source.get(source.name, {}).items()
+    )
+
+
+def _repeated(context: Context) -> tuple[tuple[int, int], ...]:
+    decided = context.journal.live.get("select/ledger")
+    return tuple((times, documents) for times, documents in decided.counts["repeated"]) if decided else ()
 
 
 def _benchmarks(context: Context) -> tuple[told.Benchmark, ...]:
@@ -129,20 +194,23 @@ def _benchmarks(context: Context) -> tuple[told.Benchmark, ...]:
         return ()
     refs = References(context)
     certificate = read_table(context.run / CERTIFICATE_FILE)
+    certificate = certificate.append_column("number", pa.array(range(len(certificate)), pa.int64()))
+    places = first_documents(context.run / HITS_FILE, MAX_DOCUMENTS)
     result = []
     for benchmark in context.recipe.benchmarks:
         rows = certificate.filter(pc.equal(certificate["benchmark"], benchmark.name)).to_pylist()
         status = Counter(row["status"] for row in rows)
         result.append(
-            told.Benchmark(benchmark.name, len(rows), status["clean"], status["contaminated"], status["untestable"], tuple(_item(row, refs) for row in rows))
+            told.Benchmark(benchmark.name, len(rows), status["clean"], status["contaminated"], status["untestable"], tuple(_item(row, places, refs) for row in rows))
         )
     return tuple(result)
 
 
-def _item(row: dict[str, Any], refs: "References") -> told.BenchmarkItem:
-    first = () if row["first_part"] is None else (refs.of({"part": row["first_part"], "row": row["first_row"]}),)
+def _item(row: dict[str, Any], places: dict[int, list[Place]], refs: "References") -> told.BenchmarkItem:
+    first = tuple(refs.of(place._asdict()) for place in places.get(row["number"], ()))
     matched = round(row["max_matched_fraction"] * row["num_ngrams"])
-    return told.BenchmarkItem(row["item_id"], row["status"], row["num_ngrams"], matched, row["num_documents"], first)
+    covered, reason = row["max_covered_fraction"], row["untestable"] or ""
+    return told.BenchmarkItem(row["item_id"], row["status"], row["num_ngrams"], matched, row["num_documents"], first, covered, reason)
 
 
 def _rows(context: Context, task: str) -> told.Rows:
@@ -161,6 +229,7 @@ def _rows(context: Context, task: str) -> told.Rows:
         num_padding=sum(ledger["pad"] for ledger in ledgers),
         token_ledger=flow | {f"dropped: {reason}": count for reason, count in dropped.items()},
         path=f"shards/{task}",
+        num_repeats=sum(counts.get("num_repeats", 0) for counts in train),
     )
 
 
@@ -194,16 +263,21 @@ class References:
     """Documents by (part, row) as the report names them; a part's places are read once."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._parts: dict[int, Part] = {part.id: part for part in with_frozen(context)}
-        self._places: dict[int, pa.Table] = {}
+        own = {(None, part.id): (context.run, part) for part in with_frozen(context)}
+        self._parts: dict[tuple[int | None, int], tuple[Path, Part]] = own | {
+            (part.run, part.own.id): (part.folder, part.own) for part in earlier_parts(context)
+        }
+        self._places: dict[tuple[int | None, int], pa.Table] = {}
 
-    def of(self, place: dict[str, int]) -> told.DocumentRef:
-        part = self._parts[place["part"]]
-        if part.id not in self._places:
-            self._places[part.id] = read_table(self._context.run / part.document_file, ["path", "offset", "uri"])
-        values = self._places[part.id].slice(place["row"], 1).to_pylist()[0]
-        return told.DocumentRef(f"{part.hex}:{place['row']}", values["uri"] or f"{values['path']}:{values['offset']}")
+    def of(self, place: dict[str, Any]) -> told.DocumentRef:
+        """place: part, row, and of a document of an earlier run which one (run)."""
+        name = (place.get("run"), place["part"])
+        folder, part = self._parts[name]
+        if name not in self._places:
+            self._places[name] = read_table(folder / part.document_file, ["path", "offset", "uri"])
+        values = self._places[name].slice(place["row"], 1).to_pylist()[0]
+        where = values["uri"] or f"{values['path']}:{values['offset']}"
+        return told.DocumentRef(f"{part.hex}:{place['row']}", where if name[0] is None else f"{where} (in {folder.name})")
 
 
 def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:

@@ -36,6 +36,16 @@ class FunnelStep:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """What one within-document edit did to a source's documents. A cut of a line edit is a line, or what other edits left of it."""
+
+    name: str  # "c4.short_lines", "personal_data.email", …
+    num_documents: int
+    num_cuts: int
+    num_bytes: int  # UTF-8, that were cut
+
+
+@dataclass(frozen=True)
 class Source:
     """One source: where it is from and what became of every record of it."""
 
@@ -52,6 +62,8 @@ class Source:
     funnel: tuple[FunnelStep, ...] = ()
     patterns: tuple[Pattern, ...] = ()
     provenance: str | None = None  # CSV that lists every file with origin and license
+    num_edited: int = 0  # documents that edits cut something from, those left blank not among them
+    edits: tuple[Edit, ...] = ()
 
     @property
     def num_dropped(self) -> int:
@@ -74,6 +86,31 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class ScoreTenth:
+    """The held-out texts whose score lies in one tenth of the range from 0 to 1."""
+
+    start: float
+    num_texts: int
+    num_positives: int
+    mean_score: float | None  # None: no text
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """One quality classifier, how good it is on its held-out texts, and what is asked of its score."""
+
+    name: str
+    num_training: int  # texts
+    num_held_out: int
+    num_on_both_sides: int  # texts among positives and negatives, left out
+    precision: float | None  # of calling texts positive from a score of 0.5 on; None: none is called so
+    recall: float
+    roc_auc: float
+    calibration: tuple[ScoreTenth, ...] = ()
+    condition: str = ""  # what a document must satisfy; empty: no rule reads the score
+
+
+@dataclass(frozen=True)
 class DocumentRef:
     """A document without its text: its id in the run, and where it was taken from."""
 
@@ -88,6 +125,10 @@ class Cluster:
     size: int
     representative: DocumentRef
     members: tuple[DocumentRef, ...] = ()  # some of the others, in order of id
+    num_texts: int = 0  # different ones
+    num_examined: int = 0  # of them, those that the next two are about; 0 where near-duplicates are not looked for
+    diameter: int = 0  # links on the longest shortest path between two of them
+    min_similarity: float = 1.0  # estimated Jaccard of the two least alike
 
 
 @dataclass(frozen=True)
@@ -103,6 +144,20 @@ class Duplicates:
     num_near: int
     largest: tuple[Cluster, ...] = ()
     match_curve: tuple[tuple[float, float], ...] = ()  # (Jaccard similarity, probability of becoming a candidate)
+    link_curve: tuple[tuple[float, float], ...] = ()  # the same, of becoming a candidate and passing the check
+    num_documents: int = 0  # that were given a signature's place
+    num_empty_signatures: int = 0  # of them, shorter than a shingle
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What one kind of cross-document cuts (paragraphs, lines or substrings) took from the kept documents of one source."""
+
+    source: str
+    kind: str
+    num_documents: int
+    num_spans: int
+    num_bytes: int
 
 
 @dataclass(frozen=True)
@@ -114,7 +169,9 @@ class BenchmarkItem:
     num_ngrams: int = 0  # distinct n-grams of the item
     num_matched: int = 0  # of them, the most found in one document
     num_documents: int = 0
-    documents: tuple[DocumentRef, ...] = ()
+    documents: tuple[DocumentRef, ...] = ()  # the first of them
+    covered_fraction: float = 0.0  # the most of its words, by weight, in one place of a document
+    reason: str = ""  # why it cannot be tested
 
 
 @dataclass(frozen=True)
@@ -142,6 +199,7 @@ class Rows:
     num_padding: int
     token_ledger: Counts = field(default_factory=dict)
     path: str = ""  # the shard folder, relative to the run
+    num_repeats: int = 0  # documents that stand in the training rows once more (rehydration), each time counted
 
     @property
     def utilisation(self) -> float:
@@ -207,11 +265,16 @@ class Summary:
     sources: tuple[Source, ...]
     held_out_reused: bool = False  # models are measured on documents that another run froze
     rules: tuple[Rule, ...] = ()
+    classifiers: tuple[Classifier, ...] = ()
     duplicates: Duplicates | None = None
+    cuts: tuple[Cut, ...] = ()
     benchmarks: tuple[Benchmark, ...] = ()
     rows: tuple[Rows, ...] = ()
     models: tuple[Model, ...] = ()
     stages: tuple[Stage, ...] = ()
+    repeated: tuple[tuple[int, int], ...] = ()  # (times, kept documents that are to stand in the training rows so often), from two times on
+    earlier: tuple[str, ...] = ()  # the runs it was deduplicated against, as the recipe names them
+    unread_settings: tuple[str, ...] = ()  # keys of the recipe that decide nothing
     problems: tuple[Problem, ...] = ()
     report: str = "report.html"  # relative to the run
 

@@ -8,7 +8,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,20 +16,18 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from curate import storage
-from curate.documents import text_buffers
 from curate.errors import InputError
 from curate.kernels.ngrams import LONGEST, SHORTEST
-from curate.kernels.words import hash_words, word_tables
 
-# One row per item, in file order. n: the length in words of the n-grams that stand for the item, 0 where it has too few words.
+# One row per item and choice of fields, items in file order, all their fields first. fields: their names; text: what they hold,
+# joined by line ends; pieces: the same apart, a list's members one by one, without empty ones.
 ITEMS = pa.schema(
     [
         pa.field("benchmark", pa.string(), nullable=False),
         pa.field("item_id", pa.string(), nullable=False),
+        pa.field("fields", pa.string(), nullable=False),
         pa.field("text", pa.large_string(), nullable=False),
-        pa.field("num_words", pa.int64(), nullable=False),
-        pa.field("n", pa.uint8(), nullable=False),
-        pa.field("testable", pa.bool_(), nullable=False),
+        pa.field("pieces", pa.list_(pa.field("item", pa.large_string(), nullable=False)), nullable=False),
     ]
 )
 _FORMATS = {".jsonl": "json", ".ndjson": "json", ".csv": "csv"}
@@ -43,6 +41,13 @@ class BenchmarkSettings(BaseModel):
     name: str = Field(min_length=1, description="the benchmark's name in reports and cards")
     path: str = Field(min_length=1, description="its file: .jsonl or .csv, each also with .gz behind")
     fields: list[str] = Field(min_length=1, description="the fields that make an item's text, in order; a dot enters an object (choices.text)")
+    also: list[Annotated[list[str], Field(min_length=1)]] | None = Field(
+        default=None,
+        description="other choices of fields, each of which stands for the item too (question and answer, no options); unset: the first field alone",
+    )
+    labels: list[str] = Field(
+        default_factory=list, description="words of the file's own format that a field may begin with and that are no part of the item, such as 'Question:'"
+    )
     id_field: str | None = Field(default=None, description="the field that names an item; without one it is the item's position in the file, from 0")
     license: str | None = Field(default=None, description="what the benchmark is published under, for the card")
     origin: str | None = Field(default=None, description="where the file was taken from, for the card")
@@ -56,20 +61,23 @@ class Entry(NamedTuple):
 
 
 def read_items(settings: BenchmarkSettings) -> pa.Table:
-    """The items of one benchmark, with the columns of `ITEMS`.
+    """The items of one benchmark, with the columns of `ITEMS`: one row for all fields, one for each other choice of them.
 
-    An item's text is its fields joined by line ends; a list counts as its members, null as nothing. n = words clipped to
-    8–13 (the range of GPT-3's benchmark analysis, Brown et al. 2020, appendix C, there one n a benchmark; here one an item, so that
-    no item of 8 words or more escapes). Shorter items stay in the table with `testable` false.
+    A list counts as its members, null as nothing.
 
     Raises InputError where the file is missing, damaged or holds no item, where an entry lacks a field, and where two
     items share an id.
     """
     ids: list[str] = []
-    texts: list[str] = []
+    rows: list[dict[str, Any]] = []
     for entry in _entries(settings):
-        texts.append("\n".join(_as_text(_field(entry, field, settings), entry, field, settings) for field in settings.fields))
-        ids.append(str(len(ids)) if settings.id_field is None else _as_text(_field(entry, settings.id_field, settings), entry, settings.id_field, settings))
+        ids.append(
+            str(len(ids)) if settings.id_field is None else "\n".join(_as_texts(_field(entry, settings.id_field, settings), entry, settings.id_field, settings))
+        )
+        for fields in choices(settings):
+            pieces = [_unlabelled(piece, settings) for field in fields for piece in _as_texts(_field(entry, field, settings), entry, field, settings)]
+            told = {"benchmark": settings.name, "item_id": ids[-1], "fields": " + ".join(fields)}
+            rows.append(told | {"text": "\n".join(pieces), "pieces": [piece for piece in pieces if piece]})
     if not ids:
         raise InputError(f"{settings.path}: benchmark {settings.name!r} holds no item, so nothing would be checked against it; give another file or remove it")
     if len(set(ids)) < len(ids):
@@ -78,14 +86,23 @@ def read_items(settings: BenchmarkSettings) -> pa.Table:
             f"{settings.path}: two items of benchmark {settings.name!r} have the id {twice!r} in field {settings.id_field!r}, so a report could not tell"
             " them apart; name another id_field or none"
         )
-    text = pa.array(texts, pa.large_string())
-    num_words = np.diff(hash_words(*text_buffers(text), word_tables())[1])
-    n = ngram_lengths(num_words)
-    return pa.table([pa.array([settings.name] * len(ids)), ids, text, num_words, n.astype(np.uint8), n > 0], schema=ITEMS)
+    return pa.Table.from_pylist(rows, schema=ITEMS)
+
+
+def choices(settings: BenchmarkSettings) -> list[list[str]]:
+    """The choices of fields that stand for an item: all of them first."""
+    others = [settings.fields[:1]] if settings.also is None else settings.also
+    return [settings.fields, *(fields for fields in others if fields != settings.fields)]
+
+
+def _unlabelled(piece: str, settings: BenchmarkSettings) -> str:
+    label = next((label for label in settings.labels if piece.startswith(label)), "")
+    return piece[len(label) :]
 
 
 def ngram_lengths(num_words: NDArray[np.int64]) -> NDArray[np.int64]:
-    """n for items of so many words: clipped to 8–13, 0 below 8."""
+    """n for texts of so many words: clipped to 8–13 (the range of GPT-3's benchmark analysis, Brown et al. 2020, appendix C,
+    there one n a benchmark; here one a text, so that none of 8 words or more escapes), 0 below 8."""
     return np.where(num_words < SHORTEST, 0, np.minimum(num_words, LONGEST)).astype(np.int64)
 
 
@@ -163,20 +180,20 @@ def _field(entry: Entry, field: str, settings: BenchmarkSettings) -> Any:
     return value
 
 
-def _as_text(value: Any, entry: Entry, field: str, settings: BenchmarkSettings) -> str:
+def _as_texts(value: Any, entry: Entry, field: str, settings: BenchmarkSettings) -> list[str]:
     if isinstance(value, list):
-        return "\n".join(_as_text(member, entry, field, settings) for member in value)
+        return [text for member in value for text in _as_texts(member, entry, field, settings)]
     if isinstance(value, dict):
         raise InputError(
             f"{settings.path}, {entry.where}: field {field!r} of benchmark {settings.name!r} is an object; name one of its fields: "
             + ", ".join(f"{field}.{key}" for key in value)
         )
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return ["true" if value else "false"]
     text = "" if value is None else str(value)
     try:
         text.encode()
     except UnicodeEncodeError as error:
         where = f"{settings.path}, {entry.where}: field {field!r} of benchmark {settings.name!r}"
         raise InputError(f"{where} holds half a surrogate pair, which is no text; correct the file") from error
-    return text
+    return [text]

@@ -1,7 +1,7 @@
 """Which hits make a document contaminated, and the per-item table that certifies it."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from curate.errors import DamageError
+from curate.kernels.ngrams import LONGEST
 
 CLEAN, CONTAMINATED, UNTESTABLE = "clean", "contaminated", "untestable"
 
-# One row per item. num_documents: contaminated by it; num_touched: with any of its n-grams; max_matched_fraction: the most any
-# document holds; first_part, first_row: the first document it contaminates.
+# One row per item; num_words, n, num_ngrams and untestable are those of all its fields as written. num_documents: contaminated by it (which,
+# curate.contamination.hits says); num_touched: with any hit; max_matched_fraction, max_covered_fraction: the most any document
+# holds of a form of it; first_part, first_row: the first document it contaminates.
 CERTIFICATE = pa.schema(
     [
         pa.field("benchmark", pa.string(), nullable=False),
@@ -27,6 +29,7 @@ CERTIFICATE = pa.schema(
         pa.field("num_documents", pa.int64(), nullable=False),
         pa.field("num_touched", pa.int64(), nullable=False),
         pa.field("max_matched_fraction", pa.float64(), nullable=False),
+        pa.field("max_covered_fraction", pa.float64(), nullable=False),
         pa.field("first_part", pa.uint32()),
         pa.field("first_row", pa.uint32()),
     ]
@@ -34,39 +37,64 @@ CERTIFICATE = pa.schema(
 
 
 class ContaminationSettings(BaseModel):
-    """How much of an item a document must hold to be contaminated by it.
+    """How much of an item a document must hold to be contaminated by it: enough of its n-grams, or of its words in one place.
 
-    Measured with the 1,319 GSM8K and 5,153 LAMBADA test items: every item is found verbatim and with other case, spacing or
-    punctuation; with one word replaced at random, at a quarter 95% and 100% are (at a half 85% and 100%; one n-gram
-    99% and 100%). In 37 MB of manuals, forums, encyclopedia and quotations the one document with any n-gram of theirs holds
-    a saying that a LAMBADA passage quotes (16% of the passage); a quarter lets it live.
+    N-grams find what is quoted whole or in part, the words in one place what was edited: options moved, every tenth word another. Measured by
+    tests/bench/bench_contamination.py: with the seven benchmarks it reads, one of 26,648 pages of manuals is contaminated at three quarters of the
+    weight whatever an item's length, none at 0.85 for the short ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     min_matched_fraction: float = Field(default=0.25, ge=0, le=1, description="share of the item's n-grams that the document holds")
     min_matched_ngrams: int = Field(default=1, ge=1, description="number of them; an item with fewer needs all it has")
+    min_covered_fraction: float = Field(default=0.75, ge=0.5, le=1, description="share of the item's words, by weight, that one place of the document holds")
+    min_covered_fraction_short: float = Field(default=0.85, ge=0.5, le=1, description="the same for items of fewer than 13 words outside stock phrases")
+    min_covered_numbers_fraction: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="share of the item's numbers that must be among those words, where it has two or more: other numbers, another question",
+    )
 
 
-def contaminating(hits: pa.ListArray, items: pa.Table, settings: ContaminationSettings) -> NDArray[np.bool_]:
-    """Which of the hits, one after another as in the flattened column, are enough to contaminate their document.
+class Shares(NamedTuple):
+    """All hits, one after another as in the flattened column. rows: of the index; documents: of the hit column; matched: share of the item's
+    n-grams; covered: share of its weight in one place; enough: whether the document is contaminated by it."""
+
+    rows: NDArray[np.int64]
+    documents: NDArray[np.int64]
+    num_matched: NDArray[np.int64]
+    matched: NDArray[np.float64]
+    covered: NDArray[np.float64]
+    enough: NDArray[np.bool_]
+
+
+def shares(hits: pa.ListArray, items: pa.Table, settings: ContaminationSettings) -> Shares:
+    """How much of its item each hit holds, and whether that is enough.
 
     `items` are the index's item rows (`Index.items`). Raises DamageError where a hit points past them or claims more
-    n-grams than its item has: the measure was then made with another index.
+    than its item has: the measure was then made with another index.
     """
-    rows, matched = _flat(hits)
-    num_ngrams = items["num_ngrams"].to_numpy()
-    if rows.size and (int(rows.max()) >= len(items) or bool((matched > num_ngrams[rows]).any())):
+    pairs = hits.flatten()
+    rows, num_matched, weight, numbers = (pairs.field(k).to_numpy(zero_copy_only=False).astype(np.int64) for k in range(4))
+    known = {name: items[name].to_numpy() for name in ("num_ngrams", "weight", "num_numbers", "num_evidence")}
+    if rows.size and (int(rows.max()) >= len(items) or bool((num_matched > known["num_ngrams"][rows]).any() or (weight > known["weight"][rows]).any())):
         found = f"{len(items)} items, hits up to item {int(rows.max())}"
         raise DamageError(f"benchmark hits do not fit the index ({found}); they were measured with another one, so measure again")
-    known = num_ngrams[rows]
-    return (matched / np.maximum(known, 1) >= settings.min_matched_fraction) & (matched >= np.minimum(settings.min_matched_ngrams, known))
+    num_ngrams, num_numbers, evidence = (known[name][rows] for name in ("num_ngrams", "num_numbers", "num_evidence"))
+    matched, covered = num_matched / np.maximum(num_ngrams, 1), weight / np.maximum(known["weight"][rows], 1)
+    quoted = (num_matched > 0) & (matched >= settings.min_matched_fraction) & (num_matched >= np.minimum(settings.min_matched_ngrams, num_ngrams))
+    held = covered >= np.where(evidence < LONGEST, settings.min_covered_fraction_short, settings.min_covered_fraction)
+    held &= (num_numbers < 2) | (numbers / np.maximum(num_numbers, 1) >= settings.min_covered_numbers_fraction)
+    return Shares(rows, np.repeat(np.arange(len(hits)), np.diff(hits.offsets.to_numpy())), num_matched, matched, covered, quoted | held)
 
 
 def contaminated(hits: pa.ListArray, items: pa.Table, settings: ContaminationSettings) -> NDArray[np.bool_]:
-    """Which documents are contaminated, one bool each (see `contaminating`)."""
+    """Which documents are contaminated, one bool each (see `shares`)."""
     result = np.zeros(len(hits), bool)
-    result[_documents(hits)[contaminating(hits, items, settings)]] = True
+    found = shares(hits, items, settings)
+    result[found.documents[found.enough]] = True
     return result
 
 
@@ -74,35 +102,34 @@ def item_table(items: pa.Table, parts: Iterable[tuple[int, pa.ListArray]], setti
     """The certificate: every item of every benchmark, in index order, as clean, contaminated or untestable.
 
     `parts` are (part, its hits) in the order in which documents count as first; one is held at a time. The forms of an item
-    share its row: a document counts once, the larger share of the two is reported.
+    share its row: a document counts once, the largest share is reported.
     """
-    owner = _owners(items)
+    owner = owners(items)
     num_items = int(owner[-1]) + 1 if owner.size else 0
     num_documents, num_touched = np.zeros(num_items, np.int64), np.zeros(num_items, np.int64)
-    largest, first = np.zeros(num_items), np.full((num_items, 2), -1, np.int64)
-    num_ngrams = items["num_ngrams"].to_numpy()
+    matched, covered, first = np.zeros(num_items), np.zeros(num_items), np.full((num_items, 2), -1, np.int64)
     for part, hits in parts:
-        enough, documents = contaminating(hits, items, settings), _documents(hits)
-        rows, matched = _flat(hits)
-        num_touched += _count_pairs(owner[rows], documents, num_items)[0]
-        np.maximum.at(largest, owner[rows], matched / np.maximum(num_ngrams[rows], 1))
-        counts, earliest = _count_pairs(owner[rows[enough]], documents[enough], num_items)
+        found = shares(hits, items, settings)
+        num_touched += _count_pairs(owner[found.rows], found.documents, num_items)[0]
+        np.maximum.at(matched, owner[found.rows], found.matched)
+        np.maximum.at(covered, owner[found.rows], found.covered)
+        counts, earliest = _count_pairs(owner[found.rows[found.enough]], found.documents[found.enough], num_items)
         new = (num_documents == 0) & (counts > 0)
         first[new, 0], first[new, 1] = part, earliest[new]
         num_documents += counts
     main = np.flatnonzero(np.diff(owner, prepend=-1))
     kept = items.take(pa.array(main))
     testable = np.zeros(num_items, bool)
-    np.logical_or.at(testable, owner, num_ngrams > 0)
+    np.logical_or.at(testable, owner, items["untestable"].is_null().to_numpy())
     status = np.where(~testable, UNTESTABLE, np.where(num_documents > 0, CONTAMINATED, CLEAN))
     untestable = pc.if_else(pa.array(testable), pa.scalar(None, pa.string()), kept["untestable"])
     where = [pa.array(first[:, k], pa.int64(), mask=first[:, k] < 0) for k in (0, 1)]
     columns: list[Any] = [kept["benchmark"], kept["item_id"], pa.array(status, pa.string()), untestable, kept["num_words"], kept["n"], kept["num_ngrams"]]
-    columns += [num_documents, num_touched, largest, *(column.cast(pa.uint32()) for column in where)]
+    columns += [num_documents, num_touched, matched, covered, *(column.cast(pa.uint32()) for column in where)]
     return pa.table(columns, schema=CERTIFICATE)
 
 
-def _owners(items: pa.Table) -> NDArray[np.int64]:
+def owners(items: pa.Table) -> NDArray[np.int64]:
     """The item, from 0, of each row of the index: the forms of an item stand together."""
     if not len(items):
         return np.zeros(0, np.int64)
@@ -111,17 +138,6 @@ def _owners(items: pa.Table) -> NDArray[np.int64]:
         column = items[name].combine_chunks()
         same = pc.and_(same, pc.equal(column[1:], column[:-1]))
     return np.concatenate(([0], np.cumsum(~same.to_numpy(zero_copy_only=False))))
-
-
-def _flat(hits: pa.ListArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The item rows and n-gram counts of all hits, one after another."""
-    pairs = hits.flatten()
-    return tuple(pairs.field(k).to_numpy(zero_copy_only=False).astype(np.int64) for k in (0, 1))
-
-
-def _documents(hits: pa.ListArray) -> NDArray[np.int64]:
-    """The document of each hit."""
-    return np.repeat(np.arange(len(hits)), np.diff(hits.offsets.to_numpy()))
 
 
 def _count_pairs(owner: NDArray[np.int64], documents: NDArray[np.int64], num_items: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

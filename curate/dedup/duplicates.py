@@ -5,7 +5,7 @@ its cluster; first means by number: the recipe's order of sources, then part, th
 """
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from curate.dedup.exact import link_exact
 from curate.dedup.near import Linked, NearSettings, link_near
 from curate.dedup.numbering import Numbering
+from curate.dedup.representative import Policy as Policy
+from curate.dedup.representative import Representative, preferences
 from curate.dedup.signatures import Signatures
 from curate.kernels import union_find
-
-Policy = Literal["longest", "earliest"]
 
 
 class Indexes(NamedTuple):
@@ -68,5 +68,5 @@ def representatives(parents: NDArray[np.uint32], eligible: NDArray[np.bool_], nu
     """The representative of every document: uint32. Flattens `parents`, in place. A cluster without an eligible member has each represent itself."""
     union_find.flatten(parents)
     chosen = np.empty_like(parents)
-    union_find.choose(parents, eligible, num_characters, policy == "longest", chosen)
+    union_find.choose(parents, eligible, preferences(Representative(then=policy), num_characters), chosen)
     return chosen

@@ -59,13 +59,17 @@ def write_buckets(path: Path, schema: pa.Schema, runs: Mapping[int, Path], index
 
 
 def bucket_members(buckets: pa.Table, numbering: Numbering, included: NDArray[np.bool_]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """The buckets of a table among included documents, as (members uint32, bounds int64); those left with one member are gone."""
+    """The buckets of a table among included documents, as (members uint32, bounds int64); those left with one member are gone,
+    and those with documents of earlier runs only, which were decided there."""
     documents = numbering.documents(_values(buckets, "part"), _values(buckets, "row"))
     here = included[documents]
+    documents = documents[here]
     keys = [_values(buckets, name)[here] for name in _key_names(buckets.schema)]
     shared = _shared(keys)
+    if numbering.num_earlier:
+        shared &= _beside_new(keys, documents >= numbering.num_earlier)
     keys = [key[shared] for key in keys]
-    return documents[here][shared], np.append(np.flatnonzero(_starts(keys)), int(shared.sum())).astype(np.int64)
+    return documents[shared], np.append(np.flatnonzero(_starts(keys)), int(shared.sum())).astype(np.int64)
 
 
 def _key_names(schema: pa.Schema) -> list[str]:
@@ -91,6 +95,12 @@ def _shared(keys: list[NDArray[np.uint64]]) -> NDArray[np.bool_]:
     """Which sorted entries have a neighbour of the same key."""
     starts = _starts(keys)
     return ~(starts & np.append(starts[1:], True))
+
+
+def _beside_new(keys: list[NDArray[np.uint64]], new: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which sorted entries share their key with a new one, or are new."""
+    bucket = np.cumsum(_starts(keys)) - 1
+    return np.bincount(bucket, weights=new).astype(bool)[bucket] if len(new) else new
 
 
 def _joined(pieces: list[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:

@@ -8,15 +8,16 @@ Massive Datasets", section 3.4. The default bands and rows are FineWeb's (Penedo
 
 from collections.abc import Iterable
 from fractions import Fraction
-from math import ceil
+from math import ceil, lgamma, log, log1p
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from curate.dedup.banding import optimal_banding
 from curate.dedup.index import NEAR_RUN, bucket_members, sorted_run, write_run
 from curate.dedup.numbering import Numbering
 from curate.dedup.signatures import Signatures, signature_pieces
@@ -34,13 +35,32 @@ class NearSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    threshold: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Similarity to find from: chooses bands and rows as datasketch does, and min_similarity; what is given itself wins.",
+    )
     num_perm: int = Field(default=112, ge=1, le=4096, description="Values in a signature; at least bands x rows.")
-    bands: int = Field(default=14, ge=1, description="Bands of a signature; more bands find more candidates.")
-    rows: int = Field(default=8, ge=1, description="Values in a band; more rows make candidates rarer and more alike.")
+    bands: int = Field(default=14, ge=1, le=4096, description="Bands of a signature; more bands find more candidates.")
+    rows: int = Field(default=8, ge=1, le=4096, description="Values in a band; more rows make candidates rarer and more alike.")
     shingle_words: int = Field(default=5, ge=1, le=minhash.MAX_SHINGLE_WORDS, description="Consecutive words in a shingle.")
     seed: int = Field(default=1, ge=0, le=2**32 - 1, description="Which permutations.")
     min_similarity: float | None = Field(default=0.7, gt=0, le=1, description="Least share of equal values that links a pair; null links every candidate.")
     max_bucket: int = Field(default=1000, ge=1, description="Distinct signatures up to which all pairs of a bucket are compared.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_threshold(cls, given: Any) -> Any:
+        """Let the threshold stand for what is not given. What is malformed is left for the fields to refuse."""
+        if not isinstance(given, dict) or (threshold := given.get("threshold")) is None:
+            return given
+        num_perm = given.get("num_perm", cls.model_fields["num_perm"].default)
+        numbers = (num_perm, given.get("bands", 1), given.get("rows", 1))
+        if not (type(threshold) in (int, float) and 0 < threshold < 1 and all(type(number) is int and 1 <= number <= 4096 for number in numbers)):
+            return given
+        bands, rows = optimal_banding(float(threshold), num_perm, given.get("bands"), given.get("rows"))
+        return {"min_similarity": threshold, **given, "bands": bands, "rows": rows}
 
     @model_validator(mode="after")
     def _bands_fit(self) -> Self:
@@ -71,6 +91,33 @@ class Linked(NamedTuple):
 def match_curve(settings: NearSettings, similarities: Iterable[float] = SIMILARITIES) -> list[tuple[float, float]]:
     """(s, probability that two documents of Jaccard similarity s become candidates): 1 - (1 - s**rows)**bands ("Mining of Massive Datasets", 3.4.2)."""
     return [(similarity, 1 - (1 - similarity**settings.rows) ** settings.bands) for similarity in similarities]
+
+
+def link_curve(settings: NearSettings, similarities: Iterable[float] = SIMILARITIES) -> list[tuple[float, float]]:
+    """(s, probability that two documents of Jaccard similarity s become candidates and pass the check).
+
+    Each value of two signatures is equal with probability s, by itself (Broder 1997). Counted over the number of equal values: those
+    that make no whole band are taken out.
+    """
+    return [(similarity, _linked(settings, similarity)) for similarity in similarities]
+
+
+def _linked(settings: NearSettings, similarity: float) -> float:
+    if similarity in (0, 1):
+        return float(similarity)
+
+    def equal(values: int) -> NDArray[np.float64]:
+        """The binomial distribution, by logarithms: its coefficients leave float64 at 1,030 values."""
+        logs = [
+            lgamma(values + 1) - lgamma(k + 1) - lgamma(values - k + 1) + k * log(similarity) + (values - k) * log1p(-similarity) for k in range(values + 1)
+        ]
+        return np.exp(logs)
+
+    without = equal(settings.num_perm - settings.bands * settings.rows)
+    for _ in range(settings.bands):
+        without = np.convolve(without, equal(settings.rows)[:-1])
+    least = settings.min_equal or 0
+    return round(max(0.0, float(equal(settings.num_perm)[least:].sum() - without[least:].sum())), 12)
 
 
 def near_run(measured: pa.Table, settings: NearSettings) -> pa.Table:

@@ -13,7 +13,8 @@ class Signatures:
     """Signature columns in the order of a `Numbering`, memory-mapped if their files are uncompressed; nothing is copied until asked for."""
 
     def __init__(self, tables: Iterable[pa.Table], num_perm: int) -> None:
-        """tables: one a part, with a column `signature`. Raises DamageError where its length is not num_perm."""
+        """tables: one a part, with a column `signature`; whole ones, since Arrow copies what is chosen by columns (450 MB a million
+        documents). Raises DamageError where its length is not num_perm."""
         self.num_perm = num_perm
         self._pieces = [piece for table in tables for piece in signature_pieces(table, num_perm)]
         self._starts = np.cumsum([0, *(len(piece) for piece in self._pieces)])
@@ -21,6 +22,8 @@ class Signatures:
     def gather(self, documents: NDArray[np.uint32]) -> NDArray[np.uint32]:
         """A copy of the signatures of documents: uint32 (documents, num_perm)."""
         found = np.empty((len(documents), self.num_perm), np.uint32)
+        if not len(documents):
+            return found
         piece_of = np.searchsorted(self._starts, documents, "right") - 1
         order = np.argsort(piece_of, kind="stable")
         pieces, first = np.unique(piece_of[order], return_index=True)

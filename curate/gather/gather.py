@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,27 +10,32 @@ from typing import Any
 import pyarrow as pa
 
 from curate.documents import DOCUMENTS, REFUSED
+from curate.edits.edit import EDITS
+from curate.edits.gathered import EMPTY_AFTER_EDITS, EditCounts, Editing, edit_batch
 from curate.errors import AccountingError, DamageError, InputError
 from curate.gather.slices import Range, Slice
 from curate.readers import Document, Ends, Limits, Refused, SourceSettings, read
-from curate.readers.records import DROPPED
+from curate.readers.records import DROPPED, MAX_DETAIL_CHARACTERS
 from curate.storage import Output, publish, write_batches
 
 _MAX_BATCH_DOCUMENTS = 1024
 _MAX_BATCH_CHARACTERS = 4 << 20  # mostly 4 to 8 MB
 _MAX_BATCH_REFUSED = 8192
+WriteBatch = Callable[[pa.RecordBatch], None]
 
 
 @dataclass(frozen=True)
 class GatherCounts:
-    """What became of a slice's records: records == documents + dropped + quarantined. `ends`: of each range in turn."""
+    """What became of a slice's records: records == documents + dropped + quarantined. `ends`: of each range in turn. `edits`: what
+    was cut, None where no edit is on; then `outputs` has a third file."""
 
     records: int
     documents: int
     dropped: dict[str, int]
     quarantined: dict[str, int]
     ends: list[tuple[Range, Ends]]
-    outputs: tuple[Output, Output]
+    outputs: tuple[Output, ...]
+    edits: EditCounts | None = None
 
 
 @dataclass
@@ -41,32 +47,76 @@ class _Tally:
     num_refused: int = 0  # rows written
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     ends: list[tuple[Range, Ends]] = field(default_factory=list)
+    edits: EditCounts = field(default_factory=EditCounts)
 
 
-def gather(slice_: Slice, settings: SourceSettings, limits: Limits, root: Path, documents_path: Path, quarantine_path: Path) -> GatherCounts:
-    """Read a slice's ranges in order and write both parts; memory does not grow with the slice.
+@dataclass(frozen=True)
+class _Making:
+    """Where documents and, with edits, the rows beside them go."""
+
+    write_documents: WriteBatch
+    write_edits: WriteBatch | None
+    editing: Editing | None
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Edits to make, and the file of their family that is written beside the documents."""
+
+    editing: Editing
+    path: Path
+
+
+def gather(
+    slice_: Slice,
+    settings: SourceSettings,
+    limits: Limits,
+    root: Path,
+    documents_path: Path,
+    quarantine_path: Path,
+    beside: Beside | None = None,
+) -> GatherCounts:
+    """Read a slice's ranges in order and write both parts, and with `beside` edited texts and what was cut from them; memory does
+    not grow with the slice.
 
     Raises InputError where a file is missing or unreadable, EnvironmentProblem where the machine refuses to write,
     AccountingError if the sums do not agree with the rows written.
     """
     tally = _Tally()
-    refused_output: list[Output] = []
+    outputs: list[Output] = []
     paths = list(dict.fromkeys(one.path for one in slice_.ranges))
 
+    def fill(write_documents: WriteBatch, write_edits: WriteBatch | None) -> None:
+        made = _Making(write_documents, write_edits, beside.editing if beside else None)
+        outputs.append(write_batches(quarantine_path, REFUSED, _sorted_out(slice_, settings, limits, root, tally, paths, made)))
+
     def write(attempt: Path) -> None:
-        with attempt.open("wb") as file, pa.ipc.new_file(file, DOCUMENTS, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-            batches = _sorted_out(slice_, settings, limits, root, tally, paths, writer.write_batch)
-            refused_output.append(write_batches(quarantine_path, REFUSED, batches))
+        with _writer(attempt, DOCUMENTS) as documents:
+            if beside is None:
+                fill(documents.write_batch, None)
+            else:
+                outputs.append(publish(beside.path, lambda edits_attempt: write_beside(edits_attempt, documents.write_batch)))
+        _check_rows(attempt, tally.documents, documents_path)
+
+    def write_beside(attempt: Path, write_documents: WriteBatch) -> None:
+        with _writer(attempt, EDITS) as edits:
+            fill(write_documents, edits.write_batch)
         _check_rows(attempt, tally.documents, documents_path)
 
     documents_output = publish(documents_path, write)
     dropped = {reason: count for (fate, reason), count in sorted(tally.refused.items()) if fate == DROPPED}
     quarantined = {reason: count for (fate, reason), count in sorted(tally.refused.items()) if fate != DROPPED}
-    return GatherCounts(tally.records, tally.documents, dropped, quarantined, tally.ends, (documents_output, refused_output[0]))
+    return GatherCounts(tally.records, tally.documents, dropped, quarantined, tally.ends, (documents_output, *outputs), tally.edits if beside else None)
+
+
+@contextmanager
+def _writer(attempt: Path, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchFileWriter]:
+    with attempt.open("wb") as file, pa.ipc.new_file(file, schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        yield writer
 
 
 def _sorted_out(
-    slice_: Slice, settings: SourceSettings, limits: Limits, root: Path, tally: _Tally, paths: list[str], write_documents: Callable[[pa.RecordBatch], None]
+    slice_: Slice, settings: SourceSettings, limits: Limits, root: Path, tally: _Tally, paths: list[str], made: _Making
 ) -> Iterator[pa.RecordBatch]:
     """Batches of the refused records; batches of documents are written on the way."""
     documents: list[tuple[int, Document]] = []
@@ -83,10 +133,12 @@ def _sorted_out(
         documents.append((number, record))
         held += len(record.text)
         if len(documents) >= _MAX_BATCH_DOCUMENTS or held >= _MAX_BATCH_CHARACTERS:
-            write_documents(_document_batch(documents, paths, tally))
+            refused += _write_documents(documents, paths, tally, made)
             held = 0
+            if len(refused) >= _MAX_BATCH_REFUSED:
+                yield _refused_batch(refused, tally)
     if documents:
-        write_documents(_document_batch(documents, paths, tally))
+        refused += _write_documents(documents, paths, tally, made)
     if refused:
         yield _refused_batch(refused, tally)
     if tally.records != tally.documents + tally.num_refused or tally.num_refused != tally.refused.total():
@@ -113,7 +165,26 @@ def _records(slice_: Slice, settings: SourceSettings, limits: Limits, root: Path
             yield numbers[one.path], record
 
 
-def _document_batch(documents: list[tuple[int, Document]], paths: list[str], tally: _Tally) -> pa.RecordBatch:
+def _write_documents(documents: list[tuple[int, Document]], paths: list[str], tally: _Tally, made: _Making) -> list[tuple[str, Refused]]:
+    """Empty the list into the parts, edited if need be; those that edits left blank come back as refused records."""
+    records = list(documents)
+    batch = _document_batch(documents, paths)
+    blank: list[tuple[int, str]] = []
+    if made.editing is not None and made.write_edits is not None:
+        batch, edits, blank = edit_batch(batch, made.editing, tally.edits)
+        made.write_edits(edits)
+    made.write_documents(batch)
+    tally.documents += batch.num_rows
+    if blank:
+        tally.refused[DROPPED, EMPTY_AFTER_EDITS] += len(blank)
+    return [(paths[number], _left_blank(record, told)) for row, told in blank for number, record in [records[row]]]
+
+
+def _left_blank(record: Document, told: str) -> Refused:
+    return Refused(record.offset, DROPPED, EMPTY_AFTER_EDITS, told[:MAX_DETAIL_CHARACTERS], record.row_group, record.uri)
+
+
+def _document_batch(documents: list[tuple[int, Document]], paths: list[str]) -> pa.RecordBatch:
     """Empty the list into a batch. All batches of a part share one dictionary of paths: an IPC file cannot replace it."""
     records = [record for _, record in documents]
     columns: list[Any] = [
@@ -125,7 +196,6 @@ def _document_batch(documents: list[tuple[int, Document]], paths: list[str], tal
         pa.array([record.identifier for record in records], pa.string()),
     ]
     batch = pa.RecordBatch.from_arrays(columns, schema=DOCUMENTS)
-    tally.documents += batch.num_rows
     documents.clear()
     return batch
 

@@ -11,9 +11,12 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from curate.kernels.byte_masks import copy_padded, padded_scratch
+from curate.kernels.line_scan import find_anchors, find_phrases, read_line
+from curate.kernels.line_split import line_scratch, split_lines
 from curate.kernels.quality import BREAK, CLOSER, SPACE, TERMINAL
-from curate.kernels.repetition import capacity, finish_piece, is_carriage_return, most_newlines, place, start_piece, stripped
-from curate.kernels.words import decode, extend
+from curate.kernels.repetition import capacity, is_carriage_return, place, stripped
+from curate.kernels.words import decode
 
 u8, u32, u64 = np.uint8, np.uint32, np.uint64
 
@@ -121,23 +124,30 @@ def opening_of(data, start, end, first, second):
     return -1
 
 
-@nb.njit
+@nb.njit(inline="always")
+def ends_with_stops(data, start, end):
+    """Whether a line ends with three full stops."""
+    return end - start >= 3 and data[end - 1] == 46 and data[end - 2] == 46 and data[end - 3] == 46
+
+
+@nb.njit(inline="always")
 def ends_with_ellipsis(data, start, end):
     """Whether a line ends with three full stops or U+2026."""
-    return ends_with(data, start, end, b"...") or ends_with(data, start, end, b"\xe2\x80\xa6")
+    return ends_with_stops(data, start, end) or (end - start >= 3 and data[end - 1] == 0xA6 and data[end - 2] == 0x80 and data[end - 3] == 0xE2)
 
 
-@nb.njit
+@nb.njit(inline="always")
 def starts_with_bullet(data, start, end):
     """Whether a line starts with a hyphen or U+2022."""
     return (end > start and data[start] == 45) or (end - start >= 3 and data[start] == 0xE2 and data[start + 1] == 0x80 and data[start + 2] == 0xA2)
 
 
-@nb.njit
+@nb.njit(inline="always")
 def c4_ending(data, start, end):
     """How a line ends for C4: END_MARK or APOSTROPHE, or 0 (an ellipsis is no end mark)."""
-    end = without_citations(data, start, end)
-    if end == start or ends_with(data, start, end, b"..."):
+    if end > start and data[end - 1] == 93:
+        end = without_citations(data, start, end)
+    if end == start or ends_with_stops(data, start, end):
         return 0
     c = data[end - 1]
     if c == 46 or c == 63 or c == 33 or c == 34:
@@ -146,65 +156,74 @@ def c4_ending(data, start, end):
 
 
 @nb.njit(nogil=True, cache=True)
-def count_lines(data, offsets, flags, machine, c4_min_words, c4_endings, c4_max_word, out):
+def count_lines(data, offsets, flags, machine, anchor_letters, c4_min_words, c4_endings, c4_max_word, out):
     """Counts over the lines of every text, into out: int64 (10 + 4 × variants, n).
 
     Rows 0 to 9: lines; starting with a bullet; ending with an ellipsis; sentences; with an end mark of C4; of 1 or 2 words;
     mentioning javascript; a policy phrase; the Latin placeholder; a curly bracket. Then four for each variant of C4
     (c4_min_words: int64, fewest words a kept line has; c4_endings: int64, endings it may have, 0 for any): lines kept;
     sentences in them; lines with the placeholder among those long enough and rightly ended; with a curly bracket among
-    those that do not mention javascript either. c4_max_word: lines with a longer word are kept in no variant.
+    those that do not mention javascript either. Phrases (machine) are looked for in lines with an anchor of theirs
+    (anchor_letters), the curly bracket in all. c4_max_word: lines with a longer word are kept in no variant.
     """
+    text = padded_scratch(offsets)
+    anchors = np.empty(text.size, np.int64)
+    counts = np.empty(out.shape[0], np.int64)  # one text's, since rows of out may all lie in the same few places of the cache
     for i in range(offsets.size - 1):
-        out[:, i] = 0
-        p, end = offsets[i], offsets[i + 1]
-        while p < end:
-            stop, following, words, longest, sentences, found = scan_line(data, p, end, flags, machine)
-            start, stop = stripped(data, p, stop, flags)
-            ending = c4_ending(data, start, stop)
-            out[0, i] += 1
-            out[1, i] += starts_with_bullet(data, start, stop)
-            out[2, i] += ends_with_ellipsis(data, start, stop)
-            out[3, i] += sentences
-            out[4, i] += ending != 0
-            out[5, i] += 0 < words < 3
-            out[6, i] += (found & JAVASCRIPT) != 0
-            out[7, i] += (found & POLICY) != 0
-            out[8, i] += (found & LOREM_IPSUM) != 0
-            out[9, i] += (found & CURLY_BRACKET) != 0
+        counts[:] = 0
+        size = copy_padded(data, offsets[i], offsets[i + 1], text)
+        find_anchors(text, size, anchor_letters, anchors)
+        p, next_anchor = 0, 0
+        while p < size:
+            stop, following, words, longest, sentences, bracket = read_line(text, p, size, flags)
+            found = CURLY_BRACKET if bracket else u8(0)
+            if anchors[next_anchor] < stop:
+                found |= find_phrases(text, p, stop, machine)
+                while anchors[next_anchor] < stop:
+                    next_anchor += 1
+            start, stop = stripped(text, p, stop, flags)
+            ending = c4_ending(text, start, stop)
+            counts[0] += 1
+            counts[1] += starts_with_bullet(text, start, stop)
+            counts[2] += ends_with_ellipsis(text, start, stop)
+            counts[3] += sentences
+            counts[4] += ending != 0
+            counts[5] += 0 < words < 3
+            counts[6] += (found & JAVASCRIPT) != 0
+            counts[7] += (found & POLICY) != 0
+            counts[8] += (found & LOREM_IPSUM) != 0
+            counts[9] += (found & CURLY_BRACKET) != 0
             for v in range(c4_min_words.size):
                 if longest <= c4_max_word and words >= c4_min_words[v] and (c4_endings[v] == 0 or ending & c4_endings[v]):
                     row = 10 + 4 * v
                     kept = not found & (JAVASCRIPT | POLICY)
-                    out[row, i] += kept
-                    out[row + 1, i] += sentences if kept else 0
-                    out[row + 2, i] += (found & LOREM_IPSUM) != 0
-                    out[row + 3, i] += (found & (CURLY_BRACKET | JAVASCRIPT)) == CURLY_BRACKET
+                    counts[row] += kept
+                    counts[row + 1] += sentences if kept else 0
+                    counts[row + 2] += (found & LOREM_IPSUM) != 0
+                    counts[row + 3] += (found & (CURLY_BRACKET | JAVASCRIPT)) == CURLY_BRACKET
             p = following
+        out[:, i] = counts
 
 
-@nb.njit
-def scan_text_line(data, p, end, flags):
-    """Read up to the next newline: (where it stands, code points, hash, whether all is white space, flags of the last code point)."""
-    h, length, blank, last = start_piece(), 0, True, p
+@nb.njit(inline="always")
+def is_blank(text, p, end, flags):
+    """Whether bytes p to end are all white space."""
     while p < end:
-        c = data[p]
-        if c == 10:
-            break
-        if not is_carriage_return(data, p, end):
-            h = extend(h, u32(c))
-            if c & u8(0xC0) != u8(0x80):
-                last = p
-                length += 1
-                if blank:
-                    cp, _ = decode(data, p)
-                    blank = (flags[cp] & SPACE) != 0
-        p += 1
-    ending = u8(0)
-    if length:
-        cp, _ = decode(data, last)
-        ending = flags[cp]
-    return p, length, finish_piece(h), blank, ending
+        cp, size = decode(text, p)
+        if not flags[cp] & SPACE:
+            return False
+        p += size
+    return True
+
+
+@nb.njit(inline="always")
+def last_flags(text, end, flags):
+    """The flags of the code point that ends before byte `end`."""
+    p = end - 1
+    while text[p] & u8(0xC0) == u8(0x80):
+        p -= 1
+    cp, _ = decode(text, p)
+    return flags[cp]
 
 
 @nb.njit(nogil=True, cache=True)
@@ -214,27 +233,26 @@ def count_text_lines(data, offsets, flags, max_short, min_long, out):
     Rows: newlines; code points that are no newline; text lines; those ending with a terminal mark; of at most `max_short`
     code points; of at least `min_long`; code points in second and later copies of a text line.
     """
-    keys = np.empty(capacity(most_newlines(data, offsets) + 1), np.uint64)
+    text = padded_scratch(offsets)
+    bounds, hashes, lengths = line_scratch(data, offsets)
+    keys = np.empty(capacity(hashes.size), np.uint64)
+    counts = np.empty(out.shape[0], np.int64)
     for i in range(offsets.size - 1):
-        out[:, i] = 0
-        start, end = offsets[i], offsets[i + 1]
-        newlines = 0
-        for p in range(start, end):
-            newlines += data[p] == 10
-        size = capacity(newlines + 1)
-        keys[:size] = u64(0)
-        p = start
-        while p < end:
-            p, length, key, blank, ending = scan_text_line(data, p, end, flags)
-            p += 1
-            out[1, i] += length
-            if blank:
+        counts[:] = 0
+        count = split_lines(text, copy_padded(data, offsets[i], offsets[i + 1], text), bounds, hashes, lengths)
+        counts[0] = count - 1
+        table = capacity(count)
+        keys[:table] = u64(0)
+        for k in range(count):
+            length = lengths[k]
+            counts[1] += length
+            if is_blank(text, bounds[0, k], bounds[1, k], flags):
                 continue
-            slot = place(keys, u64(size - 1), key)
-            out[2, i] += 1
-            out[3, i] += (ending & TERMINAL) != 0
-            out[4, i] += length <= max_short
-            out[5, i] += length >= min_long
-            out[6, i] += length if keys[slot] else 0
-            keys[slot] = key
-        out[0, i] = newlines
+            slot = place(keys, u64(table - 1), hashes[k])
+            counts[2] += 1
+            counts[3] += (last_flags(text, bounds[1, k], flags) & TERMINAL) != 0
+            counts[4] += length <= max_short
+            counts[5] += length >= min_long
+            counts[6] += length if keys[slot] else 0
+            keys[slot] = hashes[k]
+        out[:, i] = counts

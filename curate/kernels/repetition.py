@@ -7,7 +7,10 @@ about 10^-8.
 import numba as nb
 import numpy as np
 
+from curate.kernels.byte_masks import copy_padded, padded_scratch
+from curate.kernels.line_split import hash_bytes, line_scratch, split_lines
 from curate.kernels.quality import SPACE
+from curate.kernels.word_split import split_padded
 from curate.kernels.words import IN_WORD, OWN_WORD, SEPARATOR, decode, extend, mix
 
 i32, u8, u32, u64 = np.int32, np.uint8, np.uint32, np.uint64
@@ -54,40 +57,6 @@ def is_carriage_return(data, p, end):
 
 
 @nb.njit
-def split_pieces(data, p, end, min_newlines, hashes, lengths):
-    """Split bytes p to end at every run of at least `min_newlines` newlines; hashes and code points of the pieces.
-
-    Returns how many there are: one more than separating runs, so an empty text has one.
-    """
-    count, run, h, length = 0, 0, start_piece(), 0
-    while p < end:
-        c = data[p]
-        if c == 10:
-            run += 1
-        elif not is_carriage_return(data, p, end):
-            if run >= min_newlines:
-                hashes[count], lengths[count] = finish_piece(h), length
-                count, h, length = count + 1, start_piece(), 0
-            else:
-                for _ in range(run):
-                    h = extend(h, u32(10))
-                    length += 1
-            run = 0
-            h = extend(h, u32(c))
-            length += (c & u8(0xC0)) != u8(0x80)
-        p += 1
-    if run >= min_newlines:
-        hashes[count], lengths[count] = finish_piece(h), length
-        count, h, length = count + 1, start_piece(), 0
-    else:
-        for _ in range(run):
-            h = extend(h, u32(10))
-            length += 1
-    hashes[count], lengths[count] = finish_piece(h), length
-    return count + 1
-
-
-@nb.njit
 def count_copies(hashes, lengths, count, keys):
     """(copies, code points in copies): second and later of equal pieces. keys: working memory."""
     size = capacity(count)
@@ -121,16 +90,41 @@ def stripped(data, p, end, flags):
     return p, end
 
 
-@nb.njit(inline="always")
-def most_newlines(data, offsets):
-    """The greatest number of newlines in one text."""
-    most = 0
-    for i in range(offsets.size - 1):
-        newlines = 0
-        for p in range(offsets[i], offsets[i + 1]):
-            newlines += data[p] == 10
-        most = max(most, newlines)
-    return most
+@nb.njit
+def drop_empty_lines(hashes, lengths, count):
+    """Take out the empty lines between the first and the last, which leaves what runs of newlines separate; returns how many are left."""
+    kept = 0
+    for k in range(count):
+        if k == 0 or k == count - 1 or lengths[k] > 0:
+            hashes[kept], lengths[kept] = hashes[k], lengths[k]
+            kept += 1
+    return kept
+
+
+@nb.njit
+def split_paragraphs(text, start, end, bounds, hashes, lengths, count, paragraphs, sizes):
+    """Hashes and code points of the paragraphs between bytes start and end, of which neither is white space; returns how many.
+
+    Given are the lines of the whole text. The first and the last within start and end are hashed anew, without the white
+    space around them. A paragraph's hash is that of its lines' hashes.
+    """
+    num, h, size = 0, u64(0), -1
+    for k in range(count):
+        first, last = max(bounds[0, k], start), min(bounds[1, k], end)
+        if first >= last:
+            if size >= 0:
+                paragraphs[num], sizes[num] = max(mix(h), u64(1)), size
+                num, h, size = num + 1, u64(0), -1
+            continue
+        line, length = hashes[k], lengths[k]
+        if first != bounds[0, k] or last != bounds[1, k]:
+            line, length = hash_bytes(text, first, last)
+        h = mix(h * _STEP + line)
+        size += 1 + length
+    if size >= 0 or num == 0:
+        paragraphs[num], sizes[num] = max(mix(h), u64(1)), max(size, 0)
+        num += 1
+    return num
 
 
 @nb.njit(nogil=True, cache=True)
@@ -140,15 +134,17 @@ def count_repeated_pieces(data, offsets, flags, out):
     Lines are separated by runs of newlines; paragraphs, of the text without white space around it, by two newlines or
     more. Rows of out: lines; second and later copies; code points in those; the same three of paragraphs.
     """
-    pieces = most_newlines(data, offsets) + 1
-    hashes, lengths, keys = np.empty(pieces, np.uint64), np.empty(pieces, np.int64), np.empty(capacity(pieces), np.uint64)
+    text = padded_scratch(offsets)
+    bounds, hashes, lengths = line_scratch(data, offsets)
+    paragraphs, sizes, keys = np.empty_like(hashes), np.empty_like(lengths), np.empty(capacity(hashes.size), np.uint64)
     for i in range(offsets.size - 1):
-        p, end = offsets[i], offsets[i + 1]
-        out[0, i] = split_pieces(data, p, end, 1, hashes, lengths)
+        size = copy_padded(data, offsets[i], offsets[i + 1], text)
+        count = split_lines(text, size, bounds, hashes, lengths)
+        start, end = stripped(text, 0, size, flags)
+        out[3, i] = split_paragraphs(text, start, end, bounds, hashes, lengths, count, paragraphs, sizes)
+        out[4, i], out[5, i] = count_copies(paragraphs, sizes, out[3, i], keys)
+        out[0, i] = drop_empty_lines(hashes, lengths, count)
         out[1, i], out[2, i] = count_copies(hashes, lengths, out[0, i], keys)
-        p, end = stripped(data, p, end, flags)
-        out[3, i] = split_pieces(data, p, end, 2, hashes, lengths)
-        out[4, i], out[5, i] = count_copies(hashes, lengths, out[3, i], keys)
 
 
 @nb.njit
@@ -186,62 +182,75 @@ def split_words(data, p, end, tables, words, ends):
 
 
 @nb.njit(inline="always")
-def lengthen(n, words, grams, repeated, candidates, num_candidates):
-    """From candidate (n − 1)-grams to n-grams; returns how many are left.
+def lengthen(n, words, grams, repeated, candidates, num_candidates, sieve):
+    """From candidate (n − 1)-grams to n-grams that may repeat; returns how many are left.
 
-    An n-gram can only repeat where both (n − 1)-grams in it do, which leaves few to look at beyond n = 3.
+    An n-gram can only repeat where both (n − 1)-grams in it do, and where another falls into its place of a sieve, a table
+    of bytes eight to sixteen times as long as the candidates. That leaves few to be counted exactly.
     """
-    kept = 0
+    size = capacity(4 * num_candidates)
+    sieve[:size] = u8(0)
+    mask, left = u64(size - 1), 0
     for k in range(num_candidates):
         i = candidates[k]
         if repeated[i] and repeated[i + 1]:
-            grams[i] = max(mix(grams[i] * _STEP + words[i + n - 1]), u64(1))
-            candidates[kept] = i
-            kept += 1
+            gram = max(mix(grams[i] * _STEP + words[i + n - 1]), u64(1))
+            grams[i] = gram
+            sieve[gram & mask] += sieve[gram & mask] < 2
+            candidates[left] = i
+            left += 1
         else:
             repeated[i] = False
+    kept = 0
+    for k in range(left):
+        i = candidates[k]
+        repeated[i] = sieve[grams[i] & mask] > 1
+        candidates[kept] = i
+        kept += repeated[i]
     return kept
 
 
 @nb.njit(inline="always")
-def tally(grams, repeated, candidates, num_candidates, slots, keys, counts):
-    """Count equal n-grams among the candidates; (the greatest count, the first n-gram that has it)."""
+def most_frequent(grams, candidates, num_candidates, slots, keys, counts):
+    """(the greatest count among candidate n-grams, the first n-gram that has it); (1, 0) where there is no candidate."""
     size = capacity(num_candidates)
     keys[:size], counts[:size] = u64(0), 0
-    mask = u64(size - 1)
+    mask, top = u64(size - 1), 1
     for k in range(num_candidates):
         gram = grams[candidates[k]]
         slot = place(keys, mask, gram)
         keys[slot] = gram
         counts[slot] += 1
         slots[k] = slot
-    top, first = 1, 0
-    for k in range(num_candidates):
-        copies = counts[slots[k]]
-        repeated[candidates[k]] = copies > 1
-        if copies > top:
-            top, first = copies, candidates[k]
-    return top, first
+        top = max(top, counts[slot])
+    if top == 1:
+        return 1, 0
+    k = 0
+    while counts[slots[k]] < top:
+        k += 1
+    return top, candidates[k]
 
 
 @nb.njit(inline="always")
-def skip_copies(n, ends, candidates, num_candidates, slots, counts):
-    """Code points in n-grams met before, reading on behind each such n-gram. Uses up counts."""
-    characters, resume = 0, 0
+def skip_copies(n, ends, grams, candidates, num_candidates, keys):
+    """Code points in n-grams met before, reading on behind each such n-gram."""
+    size = capacity(num_candidates)
+    keys[:size] = u64(0)
+    mask, characters, resume = u64(size - 1), 0, 0
     for k in range(num_candidates):
-        i, slot = candidates[k], slots[k]
+        i = candidates[k]
         if i < resume:
             continue
-        if counts[slot] < 0:
+        slot = place(keys, mask, grams[i])
+        if keys[slot]:
             characters += ends[i + n] - ends[i]
             resume = i + n
-        elif counts[slot] > 1:
-            counts[slot] = -1
+        keys[slot] = grams[i]
     return characters
 
 
 @nb.njit(nogil=True, cache=True)
-def count_repeated_ngrams(data, offsets, tables, out):
+def count_repeated_ngrams(data, offsets, tables, flags, out):
     """Repeated n-grams of words of every text, into out: int64 (9, n).
 
     Rows 0 to 2, n = 2 to 4: the most frequent n-gram (the first of several), its code points and the n − 1 spaces
@@ -252,11 +261,12 @@ def count_repeated_ngrams(data, offsets, tables, out):
     most = 1
     for i in range(offsets.size - 1):
         most = max(most, (offsets[i + 1] - offsets[i] + 1) // 2)
+    text = padded_scratch(offsets)
     words, grams, ends = np.empty(most, np.uint64), np.empty(most, np.uint64), np.empty(most + 1, np.int64)
     repeated, candidates, slots = np.empty(most + 1, np.bool_), np.empty(most, np.int32), np.empty(most, np.int32)
-    keys, counts = np.empty(capacity(most), np.uint64), np.empty(capacity(most), np.int32)
+    keys, counts, sieve = np.empty(capacity(most), np.uint64), np.empty(capacity(most), np.int32), np.empty(capacity(4 * most), np.uint8)
     for i in range(offsets.size - 1):
-        num_words = split_words(data, offsets[i], offsets[i + 1], tables, words, ends)
+        num_words, _ = split_padded(text, copy_padded(data, offsets[i], offsets[i + 1], text), tables, flags, words, ends)
         grams[:num_words] = words[:num_words]
         repeated[:num_words], repeated[num_words] = True, False
         for k in range(num_words):
@@ -267,9 +277,9 @@ def count_repeated_ngrams(data, offsets, tables, out):
             out[row, i] = 0
             if num_words < n:
                 continue
-            left = lengthen(n, words, grams, repeated, candidates, left)
-            top, first = tally(grams, repeated, candidates, left, slots, keys, counts)
+            left = lengthen(n, words, grams, repeated, candidates, left, sieve)
             if n < FIRST_DUPLICATE:
+                top, first = most_frequent(grams, candidates, left, slots, keys, counts)
                 out[row, i] = (ends[first + n] - ends[first] + n - 1) * top
             else:
-                out[row, i] = skip_copies(n, ends, candidates, left, slots, counts)
+                out[row, i] = skip_copies(n, ends, grams, candidates, left, keys)

@@ -43,19 +43,27 @@ def flatten(parents):
 
 
 @nb.njit(nogil=True, cache=True)
-def choose(clusters, eligible, num_characters, by_length, chosen):
-    """The representative of every document's set, into chosen (uint32): the eligible member that comes first or, by length, the longest, the first of equals.
+def choose(clusters, eligible, preferences, chosen):
+    """The representative of every document's set, into chosen (uint32): the eligible member with the largest preference, the first of equals.
 
-    clusters: uint32 roots (flattened); eligible: bool; num_characters: int64. A document whose set has no eligible
-    member represents itself.
+    clusters: uint32 roots (flattened); eligible: bool; preferences: int64 (keys, documents), compared key by key. A
+    document whose set has no eligible member represents itself.
     """
     none = np.uint32(0xFFFFFFFF)
     best = np.full(clusters.size, none, np.uint32)
     for document in range(clusters.size):
         if eligible[document]:
             held = best[clusters[document]]
-            if held == none or (by_length and num_characters[document] > num_characters[held]):
+            if held == none or _preferred(preferences, document, held):
                 best[clusters[document]] = document
     for document in range(clusters.size):
         held = best[clusters[document]]
         chosen[document] = held if held != none else document
+
+
+@nb.njit(inline="always")
+def _preferred(preferences, document, held):
+    for key in range(preferences.shape[0]):
+        if preferences[key, document] != preferences[key, held]:
+            return preferences[key, document] > preferences[key, held]
+    return False

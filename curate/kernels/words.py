@@ -10,12 +10,14 @@ makes numba widen to float64 or int64 and costs most of the speed (199 MB/s on o
 
 import functools
 import sys
-import unicodedata
 from typing import NamedTuple
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
+
+from curate.kernels import code_points
+from curate.kernels.code_points import fold as fold
 
 u32, u64 = np.uint32, np.uint64
 
@@ -44,19 +46,24 @@ class WordTables(NamedTuple):
     folded: NDArray[np.uint32]
 
 
-def fold(code_point: int) -> int:
-    """Case folding, one code point to one."""
-    folded = chr(code_point).casefold()
-    return ord(folded) if len(folded) == 1 else code_point
+@functools.cache
+def class_table() -> NDArray[np.uint8]:
+    """The class of every code point (`curate.kernels.code_points`): (0x110000,)."""
+    firsts, classes = np.array(code_points.tables()["classes"]).T
+    return np.repeat(classes.astype(np.uint8), np.diff(firsts, append=sys.maxunicode + 1))
 
 
 @functools.cache
 def word_tables() -> WordTables:
-    """The tables of the running Python's Unicode version (0.4 s, once a process)."""
-    kind = np.fromiter((unicodedata.category(chr(c))[0] in "LNM" for c in range(sys.maxunicode + 1)), np.uint8, sys.maxunicode + 1)
+    """The tables of the running Python's Unicode version."""
+    in_word = np.zeros(code_points.LINE_BREAK + 1, np.uint8)
+    in_word[[code_points.LETTER, code_points.MARK, code_points.NUMBER]] = IN_WORD
+    kind = in_word[class_table()]
     for start, end in _OWN_WORD_RANGES:
         kind[start:end] *= OWN_WORD
-    folded = np.fromiter((fold(c) for c in range(_FOLDED_SIZE)), np.uint32, _FOLDED_SIZE)
+    folded = np.arange(_FOLDED_SIZE, dtype=np.uint32)
+    code_point, to = np.array(code_points.tables()["folds"]).T
+    folded[code_point] = to
     ascii_word = np.where(kind[:128] > 0, folded[:128], 0).astype(np.uint8)
     return WordTables(ascii_word, kind, folded)
 

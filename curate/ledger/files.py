@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from curate import storage
-from curate.dedup.numbering import Numbering
+from curate.dedup.numbering import OWN, Numbering
 from curate.errors import DamageError, InputError
 from curate.ledger.verdicts import KEPT, NONE, Verdicts
 
@@ -21,22 +22,29 @@ LEDGER = pa.schema(
         pa.field("cluster_row", pa.uint32(), nullable=False),
         pa.field("representative_part", pa.uint32()),  # of a duplicate: the document kept instead; of a kept document: itself
         pa.field("representative_row", pa.uint32()),
+        pa.field("representative_run", pa.uint16()),  # which earlier run (dedup.against, from 0) the representative is of; null: this one
+        pa.field("copies", pa.uint16(), nullable=False),  # how often the document stands in the training rows; 0 unless kept
     ]
 )
 
 
 class Explanation(NamedTuple):
-    """What the ledger says of one document; (part, row) pairs. reason: None when kept."""
+    """What the ledger says of one document; (part, row) pairs. reason: None when kept; representative_run: which of the
+    earlier runs the representative is of, None for this one."""
 
     keep: bool
     reason: str | None
     cluster: tuple[int, int]
     representative: tuple[int, int] | None
+    representative_run: int | None = None
+    copies: int = 1
 
 
-def ledger_table(verdicts: Verdicts, numbering: Numbering, part: int) -> pa.Table:
-    """The ledger of one part. Only the reasons that occur in it are in its dictionary, sorted, so that its bytes tell of
-    nothing but its own documents."""
+def ledger_table(verdicts: Verdicts, numbering: Numbering, part: int, copies: NDArray[np.uint16] | None = None) -> pa.Table:
+    """The ledger of one part. copies: of all documents, by number; one of each kept document when None.
+
+    Only the reasons that occur in the part are in its dictionary, sorted, so that its bytes tell of nothing but its own documents.
+    """
     mine = numbering.of_part(part)
     reasons, clusters, representatives = verdicts.reasons[mine], verdicts.clusters[mine], verdicts.representatives[mine]
     kept, unrepresented = reasons == KEPT, representatives == NONE
@@ -44,14 +52,16 @@ def ledger_table(verdicts: Verdicts, numbering: Numbering, part: int) -> pa.Tabl
     renumbered = np.array([occurring.index(name) if name in occurring else 0 for name in verdicts.names], np.int16)
     codes = pa.array(renumbered[np.where(kept, 0, reasons)], mask=kept)
     coded = pa.DictionaryArray.from_arrays(codes, pa.array(occurring, pa.string()))
-    others = numbering.places(np.where(unrepresented, 0, representatives).astype(np.uint32))
-    columns = [kept, coded, *numbering.places(clusters), *(pa.array(place, mask=unrepresented) for place in others)]
-    return pa.table(columns, schema=LEDGER)
+    others = numbering.origins(np.where(unrepresented, 0, representatives).astype(np.uint32))
+    places = [pa.array(place, mask=unrepresented) for place in (others.parts, others.rows)]
+    run = pa.array(others.runs, mask=unrepresented | (others.runs == OWN))
+    repeated = kept.astype(np.uint16) if copies is None else copies[mine]
+    return pa.table([kept, coded, *numbering.places(clusters), *places, run, repeated], schema=LEDGER)
 
 
-def write_ledger(path: Path, verdicts: Verdicts, numbering: Numbering, part: int) -> storage.Output:
+def write_ledger(path: Path, verdicts: Verdicts, numbering: Numbering, part: int, copies: NDArray[np.uint16] | None = None) -> storage.Output:
     """Publish the ledger of one part."""
-    return storage.write_table(path, ledger_table(verdicts, numbering, part))
+    return storage.write_table(path, ledger_table(verdicts, numbering, part, copies))
 
 
 def explain(ledger: Path, row: int) -> Explanation:
@@ -66,6 +76,8 @@ def explain(ledger: Path, row: int) -> Explanation:
         values["reason"],
         (values["cluster_part"], values["cluster_row"]),
         None if representative[0] is None else representative,
+        values["representative_run"],
+        values["copies"],
     )
 
 

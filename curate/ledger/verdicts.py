@@ -28,8 +28,8 @@ class Judged(NamedTuple):
 
 class Verdicts(NamedTuple):
     """The verdict of n documents, by dense number. names, reasons: as in Judged, with the reasons of this module behind;
-    clusters: uint32 (n,), the smallest member of a document's cluster, itself when alone; representatives: uint32 (n,), the document
-    kept instead of a duplicate, a kept document itself, NONE for others."""
+    clusters: uint32 (n,), the smallest member of a document's cluster (of this run's members), itself when alone; representatives:
+    uint32 (n,), the document kept instead of a duplicate, a kept document itself, NONE for others."""
 
     names: tuple[str, ...]
     reasons: NDArray[np.int16]
@@ -61,33 +61,35 @@ def decide(
     contaminated: NDArray[np.bool_],
     exact: NDArray[np.uint32],
     near: NDArray[np.uint32],
-    num_characters: NDArray[np.int64],
+    preferences: NDArray[np.int64],
     *,
-    longest: bool = True,
+    num_earlier: int = 0,
 ) -> Verdicts:
     """Rules, then exact duplicates, then near-duplicates among what is left, then contamination and held-out.
 
-    All arrays are (n,), by dense number. exact: the root (smallest member) of each document's set of equal texts, among
-    `included` documents; near: the root of its set of near-duplicates, found among the roots of `exact` (or grown from
-    them); a document in neither is its own root. A cluster is what the two connect.
+    All arrays are (n,), by dense number, preferences (keys, n). The first num_earlier documents are of earlier runs: those
+    kept there pass the rules here, the others fail them; what is said of them in return means nothing.
+    exact: the root (smallest member) of each document's set of equal texts, among `included` documents; near: the root of its
+    set of near-duplicates, found among the roots of `exact` (or grown from them); a document in neither is its own root. A
+    cluster is what the two connect.
 
     - A document that fails a rule and is not held out has the rule's reason, and is alone.
     - A held-out document has the reason held_out; of equal ones only the first, the others are near_held_out.
     - Everything else in a cluster with a contaminated member is contaminated; else, with a held-out member, near_held_out.
-    - Of any other cluster one document is kept: the longest (or, with longest=False, the first), the first of equals.
-      A document equal to an earlier one is an exact_duplicate, the rest are near_duplicates.
+    - Of any other cluster one document is kept: the one with the largest preferences, the first of equals (see
+      `curate.dedup.representative`). A document equal to one before it is an exact_duplicate, the rest are near_duplicates.
+    - Of a cluster with documents of earlier runs, none of this run's is kept. Copies of an earlier document name that one.
 
     Raises AccountingError where the roots are not of this form, since verdicts would then contradict one another.
     """
     taking_part = included(rules, held_out)
     clusters = _clusters(exact, near, taking_part)
     tainted, guarded = _spread(contaminated, clusters), _spread(held_out, clusters)
-    representatives = np.empty(len(clusters), np.uint32)
-    choose(clusters, taking_part, num_characters, longest, representatives)
+    own = np.arange(len(clusters), dtype=np.uint32)
+    representatives = _representatives(clusters, exact, taking_part, preferences, num_earlier)
 
     names = (*rules.names, *REASONS)
     code = {name: np.int16(len(rules.names) + number) for number, name in enumerate(REASONS)}
-    own = np.arange(len(clusters), dtype=np.uint32)
     reasons = np.where(exact != own, code[EXACT_DUPLICATE], code[NEAR_DUPLICATE])
     reasons = np.where(representatives == own, np.int16(KEPT), reasons)
     reasons = np.where(guarded, code[NEAR_HELD_OUT], reasons)
@@ -97,7 +99,7 @@ def decide(
     reasons[candidates] = code[NEAR_HELD_OUT]
     reasons[candidates[np.unique(exact[candidates], return_index=True)[1]]] = code[HELD_OUT]
     representatives[tainted | guarded | ~taking_part] = NONE
-    return Verdicts(names, reasons.astype(np.int16), clusters, representatives)
+    return Verdicts(names, reasons.astype(np.int16), _named_by_own(clusters, num_earlier), representatives)
 
 
 def counts(verdicts: Verdicts, start: int = 0, end: int | None = None) -> dict[str, int]:
@@ -119,6 +121,29 @@ def _clusters(exact: NDArray[np.uint32], near: NDArray[np.uint32], taking_part: 
             " near-duplicates must be sought among exact roots, and both only among included documents"
         )
     return clusters
+
+
+def _representatives(
+    clusters: NDArray[np.uint32], exact: NDArray[np.uint32], taking_part: NDArray[np.bool_], preferences: NDArray[np.int64], num_earlier: int
+) -> NDArray[np.uint32]:
+    chosen = np.empty(len(clusters), np.uint32)
+    earlier = np.arange(len(clusters)) < num_earlier
+    eligible = taking_part & (earlier | ~_spread(taking_part & earlier, clusters)) if num_earlier else taking_part
+    choose(clusters, eligible, preferences, chosen)
+    copies = taking_part & (exact < num_earlier)
+    chosen[copies] = exact[copies]
+    return chosen
+
+
+def _named_by_own(clusters: NDArray[np.uint32], num_earlier: int) -> NDArray[np.uint32]:
+    """Clusters of this run's documents called by the smallest of them, where the root is a document of an earlier run."""
+    if not num_earlier:
+        return clusters
+    mine = clusters[num_earlier:]
+    first = np.arange(len(clusters), dtype=np.uint32)
+    roots, places = np.unique(mine, return_index=True)
+    first[roots] = places + num_earlier
+    return np.concatenate([clusters[:num_earlier], first[mine]])
 
 
 def _spread(marked: NDArray[np.bool_], clusters: NDArray[np.uint32]) -> NDArray[np.bool_]:

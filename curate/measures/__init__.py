@@ -13,26 +13,38 @@ import pyarrow as pa
 
 from curate.documents import as_text
 from curate.errors import RecipeError
+from curate.measures.own import load_own, own_families
 
-# Modules by name, not imported: a process that measures one family should not load fastText or compile the others.
+# Modules by name, not imported: a process that measures one family should not load the models of the others or compile their kernels.
 FAMILIES: dict[str, str] = {
     "identity": "curate.measures.identity",
     "language": "curate.measures.language",
     "words": "curate.measures.words",
     "lines": "curate.measures.lines",
     "repetition": "curate.measures.repetition",
+    "spaced": "curate.measures.spaced",
+    "dolma": "curate.measures.dolma",
+    "dclm": "curate.measures.dclm",
+    "stop_words": "curate.measures.stop_words",
     "signature": "curate.measures.signature",
     "benchmarks": "curate.measures.benchmarks",
+    "perplexity": "curate.measures.perplexity",
+    "url": "curate.measures.url",
+    "quality": "curate.measures.quality",
 }
-NEEDING_SETTINGS = frozenset({"benchmarks"})  # an index to match against; there is no default
+WRITTEN_BY_GATHER = frozenset({"edits"})  # what was cut from a document cannot be measured afterwards
+NEEDING_SETTINGS = frozenset({"benchmarks", "url", "quality", "perplexity"})  # an index, lists or models to match against; there is no default
 
 
 def family(name: str) -> Any:
-    """The module of one family. Raises RecipeError for an unknown name."""
-    if name not in FAMILIES:
-        nearest = difflib.get_close_matches(name, FAMILIES, 1, 0)[0]
-        raise RecipeError(f"there is no measure family {name!r}; did you mean {nearest!r}? The families are {', '.join(FAMILIES)}.")
-    return importlib.import_module(FAMILIES[name])
+    """The module of one family, ours or an installed package's. Raises RecipeError for an unknown name."""
+    if name in FAMILIES:
+        return importlib.import_module(FAMILIES[name])
+    if (point := own_families().get(name)) is not None:
+        return load_own(point)
+    known = [*FAMILIES, *own_families()]
+    nearest = difflib.get_close_matches(name, known, 1, 0)[0]
+    raise RecipeError(f"there is no measure family {name!r}; did you mean {nearest!r}? The families are {', '.join(known)}.")
 
 
 def measure(texts: Sequence[str] | pa.Array | pa.ChunkedArray, families: Iterable[str] | None = None) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Which benchmark items a document holds n-grams of: all of them, however few."""
+"""Which benchmark items a document holds n-grams of, however few, or half the words of in one place."""
 
 import functools
 import json
@@ -6,19 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from curate import storage
 from curate.contamination.index import Index, read_index
 from curate.documents import text_buffers
 from curate.errors import DamageError
-from curate.kernels.ngrams import NgramTable, match_items
+from curate.kernels.coverage import find_covered
+from curate.kernels.ngrams import match_items
 from curate.kernels.words import hash_words, word_tables
 
-VERSION = 1
+VERSION = 2
 
-HIT = pa.struct([pa.field("item", pa.uint32(), nullable=False), pa.field("num_matched", pa.uint32(), nullable=False)])
-# item: row of the index's item table; num_matched: distinct n-grams of that row found in the document.
+HIT = pa.struct([pa.field(name, pa.uint32(), nullable=False) for name in ("item", "num_matched", "covered_weight", "covered_numbers")])
+# item: row of the index's item table; num_matched: distinct n-grams of that row found in the document; covered_weight: that of its
+# words that stand together (curate.kernels.coverage), 0 where it is less than half; covered_numbers: how
+# many of them are numbers.
 SCHEMA = pa.schema([pa.field("hits", pa.list_(pa.field("item", HIT, nullable=False)), nullable=False)])
 
 _BYTES_A_BATCH = 4 << 20  # words take up to four bytes of memory a byte of text
@@ -38,25 +42,43 @@ def measure(texts: pa.LargeStringArray, settings: Settings) -> pa.Table:
 
     Raises DamageError where the index file is missing, damaged or not the one with the given key.
     """
-    return find_hits(texts, _load(settings.index, settings.key).table)
+    return find_hits(texts, _load(settings.index, settings.key))
 
 
-def find_hits(texts: pa.LargeStringArray, table: NgramTable) -> pa.Table:
-    """The hits of each document in a table that is at hand."""
+def find_hits(texts: pa.LargeStringArray, index: Index) -> pa.Table:
+    """The hits of each document in an index that is at hand."""
     data, offsets = text_buffers(texts)
-    ends, items, matched = [np.zeros(1, np.int64)], [], []
-    start, num_hits = 0, 0
+    pieces: list[tuple[NDArray[np.int64], NDArray[np.uint32]]] = []
+    start = 0
     while start < len(texts):
         end = max(start + 1, int(np.searchsorted(offsets, offsets[start] + _BYTES_A_BATCH, side="right")) - 1)
-        bounds, batch_items, batch_matched = match_items(*hash_words(data, offsets[start : end + 1], word_tables()), table)
-        ends.append(bounds[1:] + num_hits)
-        items.append(batch_items)
-        matched.append(batch_matched)
-        start, num_hits = end, num_hits + len(batch_items)
-    columns = [pa.array(np.concatenate(parts) if parts else np.zeros(0, np.uint32)) for parts in (items, matched)]
-    hits = pa.StructArray.from_arrays(columns, fields=list(HIT))
-    offsets32 = pa.array(np.concatenate(ends), pa.int64()).cast(pa.int32())
-    return pa.table([pa.ListArray.from_arrays(offsets32, hits, type=SCHEMA.field("hits").type)], schema=SCHEMA)
+        words, bounds = hash_words(data, offsets[start : end + 1], word_tables())
+        covered_offsets, covered, near, near_bounds = find_covered(words, bounds, index.seeds, index.texts)
+        pieces.append(_together(match_items(near, near_bounds, index.table), (covered_offsets, covered), len(index.items)))
+        start = end
+    counts = np.concatenate([np.zeros(1, np.int64), *(counts for counts, _ in pieces)])
+    columns = np.concatenate([np.zeros((0, len(HIT)), np.uint32), *(hits for _, hits in pieces)])
+    hits = pa.StructArray.from_arrays([pa.array(np.ascontiguousarray(column)) for column in columns.T], fields=list(HIT))
+    return pa.table([pa.ListArray.from_arrays(pa.array(np.cumsum(counts)).cast(pa.int32()), hits, type=SCHEMA.field("hits").type)], schema=SCHEMA)
+
+
+def _together(
+    matched: tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint32]], covered: tuple[NDArray[np.int64], NDArray[np.uint32]], num_items: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """What the two kernels found of the same documents: the number of hits of each, and the hits as rows of HIT."""
+    num_documents = len(matched[0]) - 1
+    keys = [_keys(matched[0], matched[1], num_items), _keys(covered[0], covered[1][:, 0], num_items)]
+    hits = np.unique(np.concatenate(keys))
+    table = np.zeros((len(hits), len(HIT)), np.uint32)
+    table[:, 0] = hits % max(1, num_items)
+    table[np.searchsorted(hits, keys[0]), 1] = matched[2]
+    table[np.searchsorted(hits, keys[1]), 2:] = covered[1][:, 1:]
+    return np.bincount(hits // max(1, num_items), minlength=num_documents), table
+
+
+def _keys(offsets: NDArray[np.int64], items: NDArray[np.uint32], num_items: int) -> NDArray[np.int64]:
+    """One number for each (document, item)."""
+    return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)) * num_items + items
 
 
 @functools.lru_cache(maxsize=1)

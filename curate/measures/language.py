@@ -1,19 +1,19 @@
 """Language identification: fastText's lid.176.ftz (176 languages; arXiv 1607.01759, 1612.03651), shipped beside this file.
 
-The library takes one document a call, so this family alone loops over documents in Python. The call goes to the compiled
-class: the wheel's own `predict` wraps the answer in a way numpy 2 refuses, and its `load_model` writes to stderr.
+Read and evaluated by our own kernel, with the library's labels and probabilities at six times its speed; no package of
+fastText is needed.
 """
 
 import functools
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
+from curate.documents import as_text
 from curate.errors import EnvironmentProblem
+from curate.fit.fasttext_model import FasttextModel, read_model
 
 VERSION = 1
 SCHEMA = pa.schema(
@@ -24,7 +24,6 @@ SCHEMA = pa.schema(
 )
 UNDETERMINED = "und"  # ISO 639-2
 MODEL = Path(__file__).parent / "models" / "lid.176.ftz"
-_PREFIX = "__label__"
 
 
 class Settings(BaseModel):
@@ -35,17 +34,11 @@ class Settings(BaseModel):
 
 
 @functools.cache
-def load_model() -> Any:
-    """The model, once a process (30 ms). Raises EnvironmentProblem where its file or the package is missing."""
-    try:
-        import fasttext_pybind  # type: ignore[import-not-found]
-    except ImportError as error:
-        raise EnvironmentProblem("language identification needs the package fasttext-wheel, which cannot be imported; install it.") from error
+def load_model() -> FasttextModel:
+    """The model, once a process. Raises EnvironmentProblem where its file is missing."""
     if not MODEL.is_file():
         raise EnvironmentProblem(f"the language model {MODEL} is missing, so no language can be identified; reinstall corpuscle.")
-    model = fasttext_pybind.fasttext()
-    model.loadModel(str(MODEL))
-    return model
+    return read_model(MODEL)
 
 
 def measure(texts: pa.LargeStringArray, settings: Settings) -> pa.Table:
@@ -54,15 +47,17 @@ def measure(texts: pa.LargeStringArray, settings: Settings) -> pa.Table:
     A text in which the model knows nothing (empty, only digits, a script it never saw) gets its answer to an empty text,
     which says nothing about the document; that answer is recorded as UNDETERMINED with score 0.
     """
-    predict = load_model().predict
-    unknown = predict("\n", 1, 0.0, "strict")
-    starts = pc.replace_substring(pc.utf8_slice_codeunits(texts, 0, settings.max_characters), "\n", " ")
-    codes: dict[str, int] = {}
-    indices, scores = np.empty(len(texts), np.int32), np.empty(len(texts), np.float32)
-    for row, text in enumerate(starts.to_pylist()):
-        answer = predict(text + "\n", 1, 0.0, "strict")
-        score, label = (0.0, UNDETERMINED) if answer == unknown else answer[0]
-        indices[row] = codes.setdefault(label.removeprefix(_PREFIX), len(codes))
-        scores[row] = min(score, 1.0)  # sums of float32 exponentials reach 1.00005
-    language = pa.DictionaryArray.from_arrays(pa.array(indices), pa.array(list(codes), pa.string()))
-    return pa.Table.from_arrays([language, pa.array(scores)], schema=SCHEMA)
+    model = load_model()
+    labels, scores = model.predict(texts, settings.max_characters)
+    (unknown_label,), (unknown_score,) = model.predict(as_text([""]))
+    unknown = (labels < 0) | ((labels == unknown_label) & (scores == unknown_score))
+    codes = np.where(unknown, len(model.labels), labels)
+    # Codes are numbered as they first occur, so that equal columns are equal files.
+    occurring, first = np.unique(codes, return_index=True)
+    order = np.argsort(first)
+    renumbered = np.zeros(len(model.labels) + 1, np.int32)
+    renumbered[occurring[order]] = np.arange(len(occurring), dtype=np.int32)
+    names = [(*model.labels, UNDETERMINED)[code] for code in occurring[order]]
+    language = pa.DictionaryArray.from_arrays(pa.array(renumbered[codes]), pa.array(names, pa.string()))
+    bounded = np.where(unknown, np.float32(0), np.minimum(scores, np.float32(1)))  # sums of float32 exponentials reach 1.00005
+    return pa.Table.from_arrays([language, pa.array(bounded)], schema=SCHEMA)

@@ -19,9 +19,11 @@ import functools
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from curate.documents import text_buffers
+from curate.kernels.line_scan import anchor_letters
 from curate.kernels.lines import (
     APOSTROPHE,
     CURLY_BRACKET,
@@ -54,6 +56,8 @@ PHRASES = {
     "lorem ipsum": int(LOREM_IPSUM),
     "{": int(CURLY_BRACKET),
 }
+# Three rare letters of each phrase; not of the bracket, which is seen anyway. One line in a hundred holds any.
+ANCHORS = ("jav", "rms", "pol", "coo", "ips")
 _LINES = (
     "num_lines",
     "num_bullet_lines",  # start with "-" or U+2022
@@ -90,6 +94,11 @@ def _machine() -> PhraseMachine:
     return phrase_machine(PHRASES)
 
 
+@functools.cache
+def _anchors() -> NDArray[np.uint8]:
+    return anchor_letters(ANCHORS, (phrase for phrase in PHRASES if len(phrase) > 1))
+
+
 def measure(texts: pa.LargeStringArray, settings: Settings) -> pa.Table:
     """The columns of SCHEMA for n texts, n rows."""
     data, offsets = text_buffers(texts)
@@ -97,6 +106,6 @@ def measure(texts: pa.LargeStringArray, settings: Settings) -> pa.Table:
     counts = np.empty((len(SCHEMA), len(texts)), np.int64)
     num_text = len(_TEXT_LINES)
     min_words, endings = np.array(list(C4_VARIANTS.values()), np.int64).T.copy()
-    count_lines(data, offsets, flags, _machine(), min_words, endings, MAX_WORD, counts[:-num_text])
+    count_lines(data, offsets, flags, _machine(), _anchors(), min_words, endings, MAX_WORD, counts[:-num_text])
     count_text_lines(data, offsets, flags, MAX_SHORT_LINE, MIN_LONG_LINE, counts[-num_text:])
     return pa.Table.from_arrays([pa.array(row) for row in counts], schema=SCHEMA)

@@ -42,5 +42,5 @@ def measure(texts: pa.LargeStringArray, settings: Settings) -> pa.Table:
     data, offsets = text_buffers(texts)
     counts = np.empty((len(SCHEMA), len(texts)), np.int64)
     count_repeated_pieces(data, offsets, character_flags(), counts[: len(_PIECES)])
-    count_repeated_ngrams(data, offsets, word_tables(), counts[len(_PIECES) :])
+    count_repeated_ngrams(data, offsets, word_tables(), character_flags(), counts[len(_PIECES) :])
     return pa.Table.from_arrays([pa.array(row) for row in counts], schema=SCHEMA)

@@ -4,12 +4,12 @@ import functools
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from curate.documents import as_text, text_buffers
-from curate.kernels.quality import character_flags, count_words
-from curate.kernels.words import hash_words, word_tables
+from curate.documents import text_buffers
+from curate.kernels.quality import character_flags
+from curate.kernels.word_counts import StopWords, count_words, stop_words
+from curate.kernels.words import word_tables
 
 VERSION = 1
 GOPHER_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")  # Gopher (arXiv 2112.11446), appendix A.1.1
@@ -36,15 +36,13 @@ class Settings(BaseModel):
 
 
 @functools.cache
-def _stop_words() -> tuple[NDArray[np.uint64], int]:
-    """The hashes of the stop words and the length of the longest."""
-    data, offsets = text_buffers(as_text([" ".join(GOPHER_STOP_WORDS)]))
-    return hash_words(data, offsets, word_tables())[0], max(map(len, GOPHER_STOP_WORDS))
+def _stop_words() -> StopWords:
+    return stop_words(GOPHER_STOP_WORDS)
 
 
 def measure(texts: pa.LargeStringArray, settings: Settings) -> pa.Table:
     """The columns of SCHEMA for n texts, n rows."""
     data, offsets = text_buffers(texts)
     counts = np.empty((len(SCHEMA), len(texts)), np.int64)
-    count_words(data, offsets, word_tables(), character_flags(), *_stop_words(), counts)
+    count_words(data, offsets, word_tables(), character_flags(), _stop_words(), counts)
     return pa.Table.from_arrays([pa.array(row) for row in counts], schema=SCHEMA)

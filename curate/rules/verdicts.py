@@ -7,7 +7,8 @@ from typing import Any, Literal
 import polars as pl
 
 from curate.errors import DamageError
-from curate.rules.rule import Limit, Rule
+from curate.rules.expression import quotient
+from curate.rules.rule import Limit, Rule, frame_column
 from curate.rules.settings import RuleSettings
 
 
@@ -31,13 +32,13 @@ def families(settings: RuleSettings) -> set[str]:
 
 
 def value_of(rule: Rule) -> pl.Expr:
-    """A rule's value: a column or sum as it is, a share as one float64 division with 0 / 0 = 0 and n / 0 = infinity."""
+    """A rule's value: a column or sum as it is, a share as one float64 division with 0 / 0 = 0 and n / 0 = infinity, the truth of an expression."""
+    if rule.expression is not None:
+        return rule.expression.as_polars(frame_column)
     numerator = _sum(rule.numerator)
     if not rule.denominator:
         return numerator
-    denominator = _sum(rule.denominator)
-    share = numerator.cast(pl.Float64) / denominator.cast(pl.Float64)
-    return pl.when((numerator == 0) & (denominator == 0)).then(0.0).otherwise(share)
+    return quotient(numerator, _sum(rule.denominator))
 
 
 def applies(rule: Rule) -> pl.Expr:
@@ -52,6 +53,8 @@ def applies(rule: Rule) -> pl.Expr:
 def passes(rule: Rule) -> pl.Expr:
     """Whether a document keeps to a rule, whatever its language."""
     value, limit = value_of(rule), rule.limit
+    if rule.comparison == "is":
+        return value
     if isinstance(limit, tuple):
         return value.cast(pl.String).is_in(list(limit))
     if rule.comparison == ">=":
@@ -84,13 +87,18 @@ def outcomes(measures: pl.DataFrame, settings: RuleSettings) -> dict[str, tuple[
     _check(measures, [rule for _, rule in active])
     if not active:
         return {}
-    judged = measures.select(applies(rule).sum().alias(reason) for reason, rule in active).row(0)
-    failed = measures.select((applies(rule) & ~passes(rule)).sum().alias(reason) for reason, rule in active).row(0)
-    return dict(zip((reason for reason, _ in active), zip(judged, failed, strict=True), strict=True))
+    judged = measures.select(applies(rule).sum().alias(str(k)) for k, (_, rule) in enumerate(active)).row(0)
+    failed = measures.select((applies(rule) & ~passes(rule)).sum().alias(str(k)) for k, (_, rule) in enumerate(active)).row(0)
+    found: dict[str, tuple[int, int]] = {}
+    for (reason, _), here, fails in zip(active, judged, failed, strict=True):  # a reason has several rules where languages have limits of their own
+        before = found.get(reason, (0, 0))
+        found[reason] = before[0] + here, before[1] + fails
+    return found
 
 
 def explain(measures: Mapping[str, Any] | pl.DataFrame, settings: RuleSettings) -> list[Verdict]:
-    """How every rule in force judges one document, in order; the first that fails is the document's reason.
+    """How every rule in force judges one document, in order; the first that fails is the document's reason. Of rules that differ
+    by language only, the one for the document's language is given, or the first where none applies.
 
     measures: one row, as a mapping of column to value or a frame of height 1. Computed by the expressions of `judge`.
     """
@@ -99,26 +107,33 @@ def explain(measures: Mapping[str, Any] | pl.DataFrame, settings: RuleSettings) 
         raise ValueError(f"explain takes the measures of one document, got {row.height} rows")
     active = settings.active()
     _check(row, [rule for _, rule in active])
-    verdicts = []
+    verdicts: list[Verdict] = []
     for reason, rule in active:
         value, bound, kept = row.select(value_of(rule).alias("value"), applies(rule).alias("bound"), passes(rule).alias("kept")).row(0)
         verdict: Literal["pass", "fail", "does not apply"] = "does not apply" if not bound else "pass" if kept else "fail"
-        verdicts.append(Verdict(reason, rule.measure, value, rule.comparison, rule.limit, bound, verdict, rule.source))
+        judged = Verdict(reason, rule.measure, value, rule.comparison, rule.limit, bound, verdict, rule.source)
+        if not verdicts or verdicts[-1].rule != reason:
+            verdicts.append(judged)
+        elif bound:
+            verdicts[-1] = judged
     return verdicts
 
 
 def _sum(columns: tuple[str, ...]) -> pl.Expr:
-    first, *others = [pl.col(column.partition(".")[2]) for column in columns]
+    first, *others = [pl.col(frame_column(column)) for column in columns]
     for other in others:
         first = first + other
     return first
 
 
 def _check(measures: pl.DataFrame, rules: list[Rule]) -> None:
-    """Every column the rules read must be there, without nulls."""
+    """Every rule must have its limit, and every column it reads must be there, without nulls."""
+    for rule in rules:
+        if rule.limit is None:
+            raise DamageError(f"rule {rule.name!r} over {rule.measure} has no limit and would pass everything; find its cut-off first (RuleSettings.cutoffs).")
     needed = {column for rule in rules for column in rule.columns} | {"language.language" for rule in rules if rule.is_language_bound}
     for name in sorted(needed):
-        family, _, column = name.partition(".")
+        family, column = name.partition(".")[0], frame_column(name)
         if column not in measures.columns:
             raise DamageError(f"the measures have no column {column!r}, which the rules in force read; add the family {family!r} (see families(settings)).")
         nulls = measures[column].null_count()

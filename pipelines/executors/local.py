@@ -114,6 +114,11 @@ class Workers:
                 ) from error
 
 
+def available_cores() -> int:
+    """The cores this process may use, which a container may have made fewer than the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _pool(count: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(),))
 

@@ -121,12 +121,14 @@ def _losses(source: Source) -> list[tuple[str, str, int]]:
 
 
 def _match_chart(duplicates: Duplicates) -> Markup:
-    lines = [charts.Line("match curve", duplicates.match_curve, 1)]
+    lines = [charts.Line("compared", duplicates.match_curve, 1)]
+    if duplicates.link_curve:
+        lines.append(charts.Line("linked", duplicates.link_curve, 2))
     if duplicates.min_similarity is not None:
         lines.append(charts.Line("checked from here", [(duplicates.min_similarity, 0.0), (duplicates.min_similarity, 1.0)], 3))
     return charts.line_chart(
         lines,
-        title="Probability that two documents become a candidate pair, by their Jaccard similarity",
+        title="Probability that two documents become a candidate pair, and that they are linked, by their Jaccard similarity",
         x_label="Jaccard similarity of their shingles",
         y_label="probability",
         y_from="zero",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pipelines.stages import fit, gather, handover, index, manufacture, measure, select, train
+from pipelines.stages import classifiers, cut, cutoffs, fit, gather, handover, index, manufacture, measure, perplexity, select, train
 from pipelines.units import Unit
 
 if TYPE_CHECKING:
@@ -13,9 +13,9 @@ Phase = Callable[["Context"], list[Unit]]
 
 STAGES: dict[str, tuple[Phase, ...]] = {
     "gather": (*(gather.slices, gather.meet) * 2, gather.frozen),  # twice: files whose ranges do not meet are gathered again in one piece
-    "measure": (measure.benchmark_index, measure.families),
+    "measure": (measure.benchmark_index, measure.url_lists, classifiers.fits, perplexity.model, measure.families),
     "index": (index.runs, index.buckets),
-    "select": (select.rules, select.held_out, select.ledger),
+    "select": (cutoffs.cutoffs, select.rules, select.held_out, select.ledger, cut.runs, cut.repeats, cut.cuts, cut.final_ledger),
     "fit": (fit.tokenizer, fit.byte_counts),
     "manufacture": (manufacture.rows,),
     "train": (train.models,),

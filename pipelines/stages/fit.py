@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curate.documents import as_text
+from curate.dedup.cuts import kept_texts
 from curate.fit.bytes import bigram_counts
 from curate.fit.tokenizer import TokenizerSettings, fit_tokenizer
-from curate.storage import Output, checksum, read_batches, read_table, write_table
+from curate.storage import Output, checksum, read_table, write_table
 from pipelines.context import Context
 from pipelines.parts import Part, parts
+from pipelines.stages.cut import written_cuts
 from pipelines.units import Done, Unit
 
 TOKENIZER_VERSION = 1
@@ -27,51 +28,45 @@ def tokenizer(context: Context) -> list[Unit]:
     settings = context.recipe.tokenizer
     given = context.recipe.root_folder / settings.path if settings.path is not None else None
     keyed = settings.model_dump(mode="json", exclude={"path"})
-    arguments: dict[str, Any] = {"settings": {**keyed, "path": None if given is None else str(given)}, "run": context.run, "parts": []}
+    arguments: dict[str, Any] = {"settings": {**keyed, "path": None if given is None else str(given)}, "run": context.run, "parts": [], "cuts": {}}
     if given is not None:
         return [Unit("fit/tokenizer", TOKENIZER_VERSION, fit_on_parts, arguments, keyed, {"given": context.inputs.of(given)})]
     everything = parts(context)
-    inputs = {file: context.written(file) for part in everything for file in (part.document_file, part.ledger_file)}
-    return [Unit("fit/tokenizer", TOKENIZER_VERSION, fit_on_parts, {**arguments, "parts": everything}, keyed, inputs)] if everything else []
+    cuts = {part.id: file for part in everything if (file := written_cuts(context, part))}
+    files = [file for part in everything for file in (part.document_file, part.ledger_file)] + list(cuts.values())
+    arguments |= {"parts": everything, "cuts": cuts}
+    inputs = {file: context.written(file) for file in files}
+    return [Unit("fit/tokenizer", TOKENIZER_VERSION, fit_on_parts, arguments, keyed, inputs)] if everything else []
 
 
 def byte_counts(context: Context) -> list[Unit]:
     """Byte-bigram counts of each part's kept documents; they add up to the baseline model."""
     if not context.recipe.train.model_dump(exclude_none=True):
         return []
-    return [
-        Unit(
-            f"fit/bytes/{part.hex}",
-            BYTES_VERSION,
-            count_bytes,
-            {"run": context.run, "part": part},
-            None,
-            {"documents": context.written(part.document_file), "ledger": context.written(part.ledger_file)},
-        )
-        for part in parts(context)
-    ]
+    units: list[Unit] = []
+    for part in parts(context):
+        cuts = written_cuts(context, part)
+        inputs = {"documents": context.written(part.document_file), "ledger": context.written(part.ledger_file)}
+        inputs |= {"cuts": context.written(cuts)} if cuts else {}
+        units.append(Unit(f"fit/bytes/{part.hex}", BYTES_VERSION, count_bytes, {"run": context.run, "part": part, "cuts": cuts}, None, inputs))
+    return units
 
 
 def bytes_file(part: Part) -> str:
     return f"fitted/bytes/{part.hex}.arrow"
 
 
-def kept_texts(run: Path, part: Part) -> Iterator[tuple[pa.LargeStringArray, NDArray[np.bool_]]]:
-    """A part's kept documents a batch at a time, each with the mask that chose them from the batch."""
-    keep = read_table(run / part.ledger_file, ["keep"])["keep"].to_numpy()
-    start = 0
-    for batch in read_batches(part.documents(run), ["text"]):
-        mine = keep[start : start + batch.num_rows]
-        start += batch.num_rows
-        yield as_text(batch.column("text").filter(pa.array(mine))), mine
+def kept_texts_of(run: Path, part: Part, cuts: str | None) -> Iterator[tuple[pa.LargeStringArray, NDArray[np.bool_]]]:
+    """A part's kept documents as training sees them, a batch at a time, each with the mask that chose them from the batch. cuts: the part's cuts file."""
+    return kept_texts(part.documents(run), read_table(run / part.ledger_file, ["keep"])["keep"].to_numpy(), run / cuts if cuts else None)
 
 
-def fit_on_parts(run: Path, parts: list[Part], settings: dict[str, Any]) -> Done:
+def fit_on_parts(run: Path, parts: list[Part], settings: dict[str, Any], cuts: dict[int, str]) -> Done:
     def kept() -> Iterator[tuple[pa.LargeStringArray, pa.FixedSizeBinaryArray]]:
         for part in parts:
             ids = read_table(run / part.measure_file("identity"), ["content_id"])["content_id"].combine_chunks()
             start = 0
-            for texts, mine in kept_texts(run, part):
+            for texts, mine in kept_texts_of(run, part, cuts.get(part.id)):
                 yield texts, ids[start : start + len(mine)].filter(pa.array(mine))
                 start += len(mine)
 
@@ -79,6 +74,6 @@ def fit_on_parts(run: Path, parts: list[Part], settings: dict[str, Any]) -> Done
     return Done([Output(path, path.stat().st_size, checksum(path)) for path in (run / TOKENIZER, run / EXCEPTIONS)], counts)
 
 
-def count_bytes(run: Path, part: Part) -> Done:
-    total = sum((bigram_counts(texts) for texts, _ in kept_texts(run, part)), np.zeros((257, 256), np.int64))
+def count_bytes(run: Path, part: Part, cuts: str | None) -> Done:
+    total = sum((bigram_counts(texts) for texts, _ in kept_texts_of(run, part, cuts)), np.zeros((257, 256), np.int64))
     return Done([write_table(run / bytes_file(part), pa.table({"count": total.ravel()}))])

@@ -5,11 +5,16 @@ from typing import Any, NamedTuple
 
 import xxhash
 
-from curate.contamination.held_out import read_held_out
+from curate.contamination.held_out import HeldOutSettings, read_held_out
 from curate.documents import DOCUMENTS
+from curate.edits.edit import VERSION as EDITS_VERSION
+from curate.edits.gathered import Editing
+from curate.edits.personal_data import VERSION as PERSONAL_DATA_VERSION
+from curate.edits.settings import FAMILY as EDITS_FAMILY
+from curate.edits.settings import EditSettings
 from curate.errors import InputError
 from curate.gather.files import find_files
-from curate.gather.gather import gather
+from curate.gather.gather import Beside, gather
 from curate.gather.slices import Range, Slice, check_ranges_meet, rejoin
 from curate.gather.slices import slices as cut
 from curate.readers.records import Ends
@@ -37,6 +42,9 @@ def slices(context: Context) -> list[Unit]:
         arguments = {"run": context.run, "root": recipe.root_folder, "slice": plain, "settings": source.model_dump(mode="json"), "limits": limits}
         inputs = {one.path: context.inputs.of(recipe.root_folder / one.path) for one in slice_.ranges}
         settings = {"source": _keyed(source), "limits": limits, "slice": plain}
+        if recipe.edits.is_on:
+            arguments["edits"] = {"settings": recipe.edits.model_dump(mode="json"), "held_out": recipe.held_out.model_dump(mode="json")}
+            settings["edits"] = _keyed_edits(recipe.edits, recipe.held_out, source.name)
         units.append(Unit(_unit_name(slice_), VERSION, gather_slice, arguments, settings, inputs))
     return units
 
@@ -69,11 +77,24 @@ def frozen_files(context: Context) -> list[Path]:
     return found
 
 
-def gather_slice(run: Path, root: Path, slice: dict[str, Any], settings: dict[str, Any], limits: dict[str, Any]) -> Done:  # noqa: A002 - the room's own word
-    """Read a slice into its document and quarantine parts; `counts` are what the summary and `meet` need of it."""
+def gather_slice(
+    run: Path,
+    root: Path,
+    slice: dict[str, Any],  # noqa: A002 - the room's own word
+    settings: dict[str, Any],
+    limits: dict[str, Any],
+    edits: dict[str, Any] | None = None,
+) -> Done:
+    """Read a slice into its document and quarantine parts, with edits also what these cut; `counts` are what the summary and `meet`
+    need of it."""
     taken = Slice.from_json(slice)
     name = f"{taken.part:08x}.arrow"
-    counts = gather(taken, SourceSettings.model_validate(settings), Limits.model_validate(limits), root, run / "documents" / name, run / "quarantine" / name)
+    source, bounds = SourceSettings.model_validate(settings), Limits.model_validate(limits)
+    beside = None
+    if edits is not None:
+        editing = Editing(EditSettings.model_validate(edits["settings"]), HeldOutSettings.model_validate(edits["held_out"]), taken.source)
+        beside = Beside(editing, run / "measures" / EDITS_FAMILY / name)
+    counts = gather(taken, source, bounds, root, run / "documents" / name, run / "quarantine" / name, beside)
     facts = {
         "part": taken.part,
         "source": taken.source,
@@ -83,6 +104,8 @@ def gather_slice(run: Path, root: Path, slice: dict[str, Any], settings: dict[st
         "quarantined": counts.quarantined,
         "ends": [[list(one), list(ends)] for one, ends in counts.ends],
     }
+    if counts.edits is not None:
+        facts["edits"] = counts.edits.plain()
     return Done(list(counts.outputs), facts)
 
 
@@ -128,6 +151,15 @@ def _cut(context: Context) -> _Cut:
 
 def _keyed(source: SourceSettings) -> dict[str, Any]:
     return {name: value for name, value in source.model_dump(mode="json").items() if name not in NOT_OF_THE_TEXT}
+
+
+def _keyed_edits(edits: EditSettings, held_out: HeldOutSettings, source: str) -> dict[str, Any]:
+    """What of the edits, and of the choice of the documents they leave alone, decides the bytes of a source's parts."""
+    if edits.sources is not None and source not in edits.sources:
+        return {"version": EDITS_VERSION, "sources": "not this one"}
+    chosen = {name: given for name, given in edits.model_dump(mode="json", exclude={"sources"}).items() if given is not None}
+    unedited = None if held_out.reuse is not None else [held_out.source_fractions.get(source, held_out.fraction), held_out.seed]
+    return {"version": [EDITS_VERSION, PERSONAL_DATA_VERSION], "unedited": unedited, **chosen}
 
 
 def _unit_name(slice_: Slice) -> str:

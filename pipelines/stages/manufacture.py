@@ -14,6 +14,7 @@ from curate.shards.manufacture import HELD_OUT_SEED, Selection, manufacture, sel
 from curate.storage import Output, checksum, read_table
 from pipelines.context import Context
 from pipelines.parts import Part, parts
+from pipelines.stages.cut import written_cuts
 from pipelines.stages.fit import EXCEPTIONS, TOKENIZER
 from pipelines.stages.select import held_out_file
 from pipelines.units import Done, Unit
@@ -34,8 +35,9 @@ def rows(context: Context) -> list[Unit]:
     for task, settings in tasks(context).items():
         for part in parts(context):
             if kept[part.hex]:
-                inputs = {file: context.written(file) for file in (part.document_file, part.ledger_file)} | fitted
-                arguments = {**common, "task": task, "settings": settings, "part": part}
+                cuts = written_cuts(context, part)
+                inputs = {file: context.written(file) for file in (part.document_file, part.ledger_file, *([cuts] if cuts else []))} | fitted
+                arguments = {**common, "task": task, "settings": settings, "part": part, "cuts": cuts}
                 units.append(Unit(f"manufacture/{task}/train-{part.hex}", VERSION, make_train_rows, arguments, settings, inputs, context.recipe.seed))
         for source in frozen:
             if context.journal.live[f"select/held_out/{source}"].counts["passed"]:
@@ -59,10 +61,11 @@ def held_out_part(source: str) -> int:
     return xxhash.xxh3_64_intdigest(f"held_out/{source}".encode()) >> 32
 
 
-def make_train_rows(run: Path, fitted: dict[str, str], seed: int, task: str, settings: dict[str, Any], part: Part) -> Done:
-    keep = read_table(run / part.ledger_file, ["keep"])["keep"].to_numpy()
+def make_train_rows(run: Path, fitted: dict[str, str], seed: int, task: str, settings: dict[str, Any], part: Part, cuts: str | None) -> Done:
+    ledger = read_table(run / part.ledger_file, ["keep", "copies"])
     ids = read_table(run / part.measure_file("identity"), ["content_id"])["content_id"].combine_chunks()
-    return _make(run, fitted, part.documents(run), selection(keep, ids, part.id), task, settings, seed, part.id, part.source, "train")
+    chosen = selection(ledger["keep"].to_numpy(), ids, part.id, ledger["copies"].to_numpy(), run / cuts if cuts else None)
+    return _make(run, fitted, part.documents(run), chosen, task, settings, seed, part.id, part.source, "train")
 
 
 def make_held_out_rows(run: Path, fitted: dict[str, str], seed: int, task: str, settings: dict[str, Any], source: str) -> Done:

@@ -10,13 +10,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.contamination.held_out import HeldOutPart, HeldOutSettings, select_held_out, write_held_out
+from curate.edits.edit import COUNTS as EDIT_COUNTS
+from curate.edits.settings import FAMILY as EDITS_FAMILY
+from curate.rules.rule import frame_column
 from curate.rules.settings import RuleSettings
 from curate.rules.verdicts import families as families_of_rules
 from curate.rules.verdicts import judge, outcomes
 from curate.storage import Output, read_table, write_bytes, write_table
 from pipelines.context import Context
-from pipelines.parts import parts, with_frozen
-from pipelines.stages.decide import decide_run
+from pipelines.earlier import checksums, earlier_parts
+from pipelines.parts import Part, parts, with_frozen
+from pipelines.stages.cut import OF_CUTS, before_cuts
+from pipelines.stages.cutoffs import rules_in_force
+from pipelines.stages.decide import decide_run, deciding_ids
 from pipelines.stages.gather import frozen_files
 from pipelines.stages.index import bucket_file, kinds
 from pipelines.stages.measure import BENCHMARK_INDEX
@@ -24,14 +30,14 @@ from pipelines.units import Done, Unit
 
 RULES_VERSION = 1
 HELD_OUT_VERSION = 1
-LEDGER_VERSION = 1
+LEDGER_VERSION = 2
 
 VERDICT = pa.schema([pa.field("reason", pa.dictionary(pa.int16(), pa.string()))])  # null: passes every rule
 
 
 def rules(context: Context) -> list[Unit]:
     """The first failing rule of every document, part by part, from its measures alone."""
-    settings = context.recipe.rules.model_dump(mode="json")
+    settings = rules_in_force(context).model_dump(mode="json")
     needed = sorted({"identity", *families_of_rules(context.recipe.rules)})
     units: list[Unit] = []
     for part in parts(context):
@@ -67,9 +73,10 @@ def held_out(context: Context) -> list[Unit]:
         mine = [part for part in parts(context) if part.source == source.name]
         if not mine:
             continue
-        files = [(part.id, part.documents(context.run), context.run / part.measure_file("identity"), context.run / part.rules_file) for part in mine]
-        inputs = {file: context.written(file) for part in mine for file in (part.document_file, part.measure_file("identity"))}
-        arguments = {"source": source.name, "files": files, "settings": settings, "target": context.run / held_out_file(source.name)}
+        edited = context.recipe.edits.is_on
+        deciding = EDITS_FAMILY if edited else "identity"
+        inputs = {file: context.written(file) for part in mine for file in (part.document_file, part.measure_file(deciding))}
+        arguments = {"run": context.run, "source": source.name, "parts": mine, "edited": edited, "settings": settings}
         units.append(Unit(f"select/held_out/{source.name}", HELD_OUT_VERSION, freeze_source, arguments, settings, inputs))
     return units
 
@@ -79,24 +86,34 @@ def ledger(context: Context) -> list[Unit]:
     recipe = context.recipe
     everything = with_frozen(context)
     families = ["identity"] + (["signature"] if recipe.dedup.near else [])
-    own_families = ["language"] + (["benchmarks"] if recipe.benchmarks else [])
+    own_families = ["language"] + (["benchmarks"] if recipe.benchmarks else []) + ([EDITS_FAMILY] if recipe.edits.is_on else [])
+    best = recipe.dedup.representative.family
+    own_families += [best] if best is not None and best not in (*families, *own_families) else []
     files = [part.measure_file(family) for part in everything for family in families]
     files += [file for part in parts(context) for file in (*map(part.measure_file, own_families), part.rules_file)]
     files += bucket_files(context) + ([BENCHMARK_INDEX] if recipe.benchmarks else [])
-    settings = {
-        "dedup": recipe.dedup.model_dump(mode="json"),
+    earlier = earlier_parts(context)
+    of_earlier = ["ledger/{hex}.arrow"] + (["measures/signature/{hex}.arrow"] if recipe.dedup.near else [])
+    inputs = {file: context.written(file) for file in files} | checksums(context, earlier, of_earlier)
+    settings: dict[str, Any] = {
+        "dedup": recipe.dedup.model_dump(mode="json", exclude={"against": True, "near": {"threshold"}, **dict.fromkeys(OF_CUTS, True)}),
         "contamination": recipe.contamination.model_dump(mode="json"),
         "held_out": recipe.held_out.model_dump(mode="json") | ({"reuse": "frozen"} if recipe.held_out.reuse is not None else {}),
         "order": [[part.source, part.id, part.num_documents] for part in everything],
+        "earlier": [[part.run, part.own.id, part.own.num_documents] for part in earlier],
     }
+    if recipe.edits.is_on:
+        settings["edited"] = True
+    name, seen = before_cuts(context, everything)
     arguments = {
         "run": context.run,
-        "parts": everything,
+        "parts": seen,
+        "earlier": earlier,
         "buckets": {kind: [context.run / file for file in bucket_files(context, kind)] for kind in kinds(context)},
         "benchmark_index": context.run / BENCHMARK_INDEX if recipe.benchmarks else None,
         "settings": settings,
     }
-    return [Unit("select/ledger", LEDGER_VERSION, decide_run, arguments, settings, {file: context.written(file) for file in files})] if everything else []
+    return [Unit(name, LEDGER_VERSION, decide_run, arguments, settings, inputs)] if everything else []
 
 
 def held_out_file(source: str) -> str:
@@ -112,8 +129,9 @@ def bucket_files(context: Context, *only: str) -> list[str]:
 def judge_part(measures: dict[str, Path], settings: dict[str, Any], target: Path) -> Done:
     """Write the verdict of the rules; `counts` tells for every rule how many documents it judged and failed."""
     chosen = RuleSettings.model_validate(settings)
-    frames = [pl.from_arrow(read_table(path)) for family, path in measures.items() if family not in ("signature", "benchmarks")]
-    frame = pl.concat([frame for frame in frames if isinstance(frame, pl.DataFrame)], how="horizontal")
+    only = {EDITS_FAMILY: EDIT_COUNTS}  # of the others, every column
+    frames = [_named(family, read_table(path, only.get(family))) for family, path in measures.items() if family not in ("signature", "benchmarks")]
+    frame = pl.concat(frames, how="horizontal")
     reasons = pa.array(judge(frame, chosen).to_list(), pa.string()).dictionary_encode()
     occurring = sorted(reason for reason in reasons.dictionary.to_pylist())
     coded = pa.DictionaryArray.from_arrays(
@@ -123,25 +141,33 @@ def judge_part(measures: dict[str, Path], settings: dict[str, Any], target: Path
     return Done([output], {"rules": outcomes(frame, chosen)})
 
 
+def _named(family: str, table: pa.Table) -> pl.DataFrame:
+    """A family's columns by the names that rules know them by."""
+    frame = pl.from_arrow(table.rename_columns([frame_column(f"{family}.{name}") for name in table.column_names]))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
 def copy_frozen(path: Path, target: Path) -> Done:
     """Another run's frozen file as it is, byte for byte."""
     return _frozen(write_bytes(target, path.read_bytes()))
 
 
-def freeze_source(source: str, files: list[tuple[int, Path, Path, Path]], settings: dict[str, Any], target: Path) -> Done:
-    """Write the frozen file; documents are read only from parts that have some."""
+def freeze_source(run: Path, source: str, parts: list[Part], edited: bool, settings: dict[str, Any]) -> Done:
+    """Write the frozen file; documents are read only from parts that have some. Held-out documents are never edited, so the text that
+    decided is the text that is frozen."""
     chosen = HeldOutSettings.model_validate(settings)
 
     def selected() -> Iterator[HeldOutPart]:
-        for part, documents, identity, verdicts in files:
-            ids = read_table(identity, ["content_id"])["content_id"].combine_chunks()
+        for part in parts:
+            ids = deciding_ids(run, part, edited=edited)
             mark = select_held_out(ids, source, chosen)
             rows = np.flatnonzero(mark).astype(np.uint32)
             if len(rows):
-                passed = pc.is_null(read_table(verdicts)["reason"].combine_chunks()).to_numpy(zero_copy_only=False)
-                yield HeldOutPart(part, documents, rows, ids.take(pa.array(rows)), passed[rows])
+                passed = pc.is_null(read_table(run / part.rules_file)["reason"].combine_chunks()).to_numpy(zero_copy_only=False)
+                yield HeldOutPart(part.id, part.documents(run), rows, ids.take(pa.array(rows)), passed[rows])
 
-    return _frozen(write_held_out(target, list(selected())))
+    return _frozen(write_held_out(run / held_out_file(source), list(selected())))
 
 
 def _frozen(output: Output) -> Done:

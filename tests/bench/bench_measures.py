@@ -1,14 +1,23 @@
-"""MB/s of each measure family on one core, and of all of them together.
+"""MB/s of the measure families on one core, all Gopher, C4 and FineWeb measures together, beside datatrove's filters and dolma's taggers.
 
-    python -m tests.bench.bench_measures [--data FILE] [--column text] [--megabytes 20] [--repeats 3]
+    python -m tests.bench.bench_measures [--data FILE] [--column text] [--megabytes 20] [--repeats 5] [--peers DIR] [--documents 600]
 
-FILE: Parquet or JSON Lines with a column of text, or a plain text file, cut into documents of 100 lines. Without one, a
-made-up text of Zipf-distributed words is measured: 3,000 documents, the same on every machine.
+FILE: Parquet or JSON Lines with a column of text, or a plain text file, cut into documents of 100 lines; `--megabytes` of its
+documents are drawn evenly from all of it. Without one, a made-up text of Zipf-distributed words is measured: 3,000 documents, the
+same on every machine. DIR: environments made by `python -m tests.bench.peers dt dolma`; each peer measures `--documents` of the same
+documents in a process of its own. Everything is one thread on one core, in CPU seconds, so that other work on the machine counts little.
+
+At the end: how long kernels take to compile on a machine that never ran them, and to load afterwards, in a fresh process each.
 """
 
 import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +26,22 @@ import pyarrow.json as pj
 import pyarrow.parquet as pq
 
 from curate.documents import as_text, text_buffers
-from curate.measures import FAMILIES, NEEDING_SETTINGS, family
+from curate.measures import family
+
+RULE_FAMILIES = ("identity", "words", "lines", "repetition")  # what the rule sets of Gopher, C4 and FineWeb read
+_SHOWN = (*RULE_FAMILIES, "language", "signature")
+DOLMA_TAGGERS = ("gopher_v1", "gopher_v2", "c4_v2")
+_PEERS = Path(__file__).parent / "peers"
+_FIRST_MEASURES = """
+import time
+from curate.measures import family
+from curate.documents import as_text
+texts = as_text(["One short text."])
+for name in {names}:
+    module = family(name)
+    module.measure(texts, module.Settings())
+print(time.process_time())  # from the start of the process
+"""
 
 
 def made_up(seed: int = 7) -> pa.LargeStringArray:
@@ -49,17 +73,60 @@ def first_megabytes(texts: pa.LargeStringArray, megabytes: float) -> pa.LargeStr
     return texts.slice(0, max(1, int(np.searchsorted(offsets, offsets[0] + megabytes * 1e6, side="right")) - 1))
 
 
-def timings(texts: pa.LargeStringArray, repeats: int) -> Iterator[tuple[str, float]]:
-    """The best time of each family; kernels and tables are made ready first."""
-    for name in (name for name in FAMILIES if name not in NEEDING_SETTINGS):
+def spread(texts: pa.LargeStringArray, num: int) -> pa.LargeStringArray:
+    """At most `num` documents, evenly spaced."""
+    return texts.take(pa.array(np.unique(np.linspace(0, len(texts) - 1, num).astype(int))))
+
+
+def megabytes_of(texts: pa.LargeStringArray) -> float:
+    _, offsets = text_buffers(texts)
+    return float(offsets[-1] - offsets[0]) / 1e6
+
+
+def fastest(repeats: int, work: Callable[[], object]) -> float:
+    """The least of several CPU times, in seconds; one run before them makes kernels and tables ready."""
+    work()
+    seconds = []
+    for _ in range(repeats):
+        start = time.process_time()
+        work()
+        seconds.append(time.process_time() - start)
+    return min(seconds)
+
+
+def measured(texts: pa.LargeStringArray, names: tuple[str, ...]) -> None:
+    for name in names:
         module = family(name)
-        module.measure(texts.slice(0, 1), module.Settings())
-        seconds = []
-        for _ in range(repeats):
-            start = time.perf_counter()
-            module.measure(texts, module.Settings())
-            seconds.append(time.perf_counter() - start)
-        yield name, min(seconds)
+        module.measure(texts, module.Settings())
+
+
+def peers(folder: Path, texts: pa.LargeStringArray) -> Iterator[tuple[str, float]]:
+    """The CPU seconds of each peer that is there."""
+    runs = [("datatrove, four filters", "dt", ["measure_datatrove.py"])]
+    runs += [(f"dolma, {tagger}", "dolma", ["measure_dolma.py", tagger]) for tagger in DOLMA_TAGGERS]
+    with tempfile.TemporaryDirectory() as temporary:
+        documents = Path(temporary) / "documents.jsonl"
+        documents.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts.to_pylist()), "utf-8")
+        for name, environment, (script, *arguments) in runs:
+            python = folder.absolute() / environment / "bin" / "python"
+            if python.exists():
+                yield name, float(output([str(python), str(_PEERS / script), str(documents), *arguments]))
+
+
+def output(command: list[str], **environment: str) -> str:
+    """The last line of a command's stdout. Raises SystemExit with its stderr where it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed with {done.returncode}:\n{done.stderr[-3000:]}")
+    return done.stdout.strip().rpartition("\n")[2]
+
+
+def start_up() -> tuple[float, float]:
+    """CPU seconds of a process until its first text is measured by every rule family: with nothing compiled, and with everything compiled (best of 3)."""
+    command = [sys.executable, "-c", _FIRST_MEASURES.format(names=RULE_FAMILIES)]
+    with tempfile.TemporaryDirectory() as cache:
+        cold, *warm = (float(output(command, NUMBA_CACHE_DIR=cache)) for _ in range(4))
+    return cold, min(warm)
 
 
 def main() -> None:
@@ -67,17 +134,28 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--column", default="text")
     parser.add_argument("--megabytes", type=float, default=20)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--peers", type=Path)
+    parser.add_argument("--documents", type=int, default=600)
     given = parser.parse_args()
-    texts = first_megabytes(read(given.data, given.column) if given.data else made_up(), given.megabytes)
-    _, offsets = text_buffers(texts)
-    megabytes = (offsets[-1] - offsets[0]) / 1e6
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    everything = read(given.data, given.column) if given.data else made_up()
+    texts = spread(everything, max(1, int(len(everything) * min(1.0, given.megabytes / megabytes_of(everything)))))
+    megabytes = megabytes_of(texts)
     print(f"{len(texts):,} documents, {megabytes:.1f} MB; best of {given.repeats}, one core")
-    total = 0.0
-    for name, seconds in timings(texts, given.repeats):
-        total += seconds
-        print(f"{name:12}{megabytes / seconds:9.0f} MB/s{len(texts) / seconds:12,.0f} documents/s")
-    print(f"{'together':12}{megabytes / total:9.0f} MB/s{len(texts) / total:12,.0f} documents/s")
+    for name in _SHOWN:
+        seconds = fastest(given.repeats, lambda name=name: measured(texts, (name,)))  # type: ignore[misc]
+        print(f"{name:28}{megabytes / seconds:9.1f} MB/s{len(texts) / seconds:12,.0f} documents/s")
+    ours = megabytes / fastest(given.repeats, lambda: measured(texts, RULE_FAMILIES))
+    print(f"{'all Gopher, C4, FineWeb':28}{ours:9.1f} MB/s   ({', '.join(RULE_FAMILIES)}; every measure of every document)")
+    if given.peers:
+        some = spread(texts, given.documents)
+        for name, seconds in peers(given.peers, some):
+            theirs = megabytes_of(some) / seconds
+            print(f"{name:28}{theirs:9.2f} MB/s   ours is {ours / theirs:.0f} times as fast ({len(some)} documents)")
+    cold, warm = start_up()
+    print(f"from process start to the first measured text: {warm:.2f} CPU s; on a machine that never ran it {cold:.0f} (kernels compile, once)")
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate import storage
-from curate.dedup.numbering import Numbering, number_parts
+from curate.dedup.numbering import EarlierRows, Numbering, number_parts
 from curate.errors import AccountingError, DamageError, InputError
 from curate.ledger.clusters import LARGEST, largest_clusters
 from curate.ledger.files import LEDGER, cluster_members, explain, ledger_table, write_ledger
+from curate.ledger.rehydration import Step, copies
 from curate.ledger.sums import check_sums
 from curate.ledger.verdicts import KEPT, NONE, Judged, Verdicts, counts, decide, included, judged
 
@@ -74,18 +75,18 @@ def _decided(world: World) -> tuple[Verdicts, np.ndarray]:
     contaminated = np.array([document.content in world.contaminated for document in documents], bool)
     lengths = np.array([world.length(document.content) for document in documents], np.int64)
     arrays = (np.array(exact, np.uint32), np.array(near, np.uint32))
-    return decide(rules, held_out, contaminated, *arrays, lengths), arrays[0]
+    return decide(rules, held_out, contaminated, *arrays, lengths[None]), arrays[0]
 
 
 def _fates(verdicts: Verdicts) -> list[str]:
     return ["kept" if code == KEPT else verdicts.names[code] for code in verdicts.reasons.tolist()]
 
 
-def _plain_fates(world: World) -> list[str]:
-    """The order of select, word by word, one document at a time."""
+def _plain_fates(world: World, before: Sequence[int] = ()) -> list[str]:
+    """The order of select, word by word, one document at a time. before: contents that earlier runs kept."""
     documents = world.documents
     taking_part = [number for number, document in enumerate(documents) if document.rule is None or document.held_out]
-    present = {documents[number].content for number in taking_part}
+    present = {documents[number].content for number in taking_part} | set(before)
     groups = _roots([(a, b) for a, b in world.near if a in present and b in present], 11)
     fates = []
     for number, document in enumerate(documents):
@@ -100,10 +101,10 @@ def _plain_fates(world: World) -> list[str]:
             fates.append("contaminated")
         elif any(documents[other].held_out for other in cluster):
             fates.append("near_held_out")
-        elif number == best:
+        elif number == best and not any(groups[other] == groups[document.content] for other in before):
             fates.append("kept")
         else:
-            fates.append("exact_duplicate" if number != copies[0] else "near_duplicate")
+            fates.append("exact_duplicate" if number != copies[0] or document.content in before else "near_duplicate")
     return fates
 
 
@@ -173,19 +174,22 @@ def _decide(
     *,
     held_out: Sequence[int] = (),
     contaminated: Sequence[int] = (),
-    lengths: list[int] | None = None,
-    longest: bool = True,
+    lengths: list[int] | list[list[int]] | None = None,
+    num_earlier: int = 0,
 ) -> tuple[Verdicts, list[str]]:
     count = len(rules)
     marks = [np.isin(np.arange(count), list(numbers)) for numbers in (held_out, contaminated)]
     arrays = [np.array(roots, np.uint32) for roots in (exact, near)]
-    verdicts = decide(judged([pa.array(rules, pa.string())]), *marks, *arrays, np.array(lengths or [1] * count, np.int64), longest=longest)
+    verdicts = decide(
+        judged([pa.array(rules, pa.string())]), *marks, *arrays, np.array(lengths or [1] * count, np.int64).reshape(-1, count), num_earlier=num_earlier
+    )
     return verdicts, _fates(verdicts)
 
 
-def test_the_longest_is_kept_or_the_first_by_policy() -> None:
-    assert _decide([None] * 3, [0, 1, 2], [0, 0, 0], lengths=[5, 9, 9])[1] == ["near_duplicate", "kept", "near_duplicate"]
-    assert _decide([None] * 3, [0, 1, 2], [0, 0, 0], lengths=[5, 9, 9], longest=False)[1] == ["kept", "near_duplicate", "near_duplicate"]
+def test_what_is_preferred_is_kept_key_by_key_and_the_first_of_equals() -> None:
+    kept = {"kept": 1, "near_duplicate": 0}
+    for lengths, fates in (([[5, 9, 9]], [0, 1, 0]), ([[0, 0, 0]], [1, 0, 0]), ([[1, 0, 1], [3, 9, 4]], [0, 0, 1])):
+        assert [kept[fate] for fate in _decide([None] * 3, [0, 1, 2], [0, 0, 0], lengths=lengths)[1]] == fates
 
 
 def test_a_copy_of_a_near_duplicate_is_an_exact_duplicate_of_the_kept_one() -> None:
@@ -235,6 +239,84 @@ def test_reasons_of_several_parts_share_one_sorted_list() -> None:
     assert judged([]).reasons.tolist() == []
 
 
+# ---- earlier runs
+
+
+def _decided_after(earlier: World, world: World) -> Verdicts:
+    """Both worlds' documents under one numbering; links that only earlier documents make are left out, as the index leaves them."""
+    documents = [*earlier.documents, *world.documents]
+    rules = judged([pa.array([document.rule for document in documents], pa.string())])
+    held_out = np.array([False] * len(earlier.documents) + [document.held_out for document in world.documents], bool)
+    members = np.flatnonzero(included(rules, held_out)).tolist()
+    first: dict[int, int] = {}
+    exact = [first.setdefault(document.content, number) if number in members else number for number, document in enumerate(documents)]
+    near = _roots([(first[a], first[b]) for a, b in world.near if a in first and b in first], len(documents))
+    contaminated = np.array([False] * len(earlier.documents) + [document.content in world.contaminated for document in world.documents], bool)
+    lengths = np.array([[0] * len(earlier.documents) + [world.length(document.content) for document in world.documents]], np.int64)
+    return decide(rules, held_out, contaminated, np.array(exact, np.uint32), np.array(near, np.uint32), lengths, num_earlier=len(earlier.documents))
+
+
+@settings(max_examples=300, deadline=None)
+@given(_worlds, _worlds)
+def test_nothing_of_a_cluster_with_an_earlier_document_is_kept(earlier: World, world: World) -> None:
+    earlier = earlier._replace(documents=[document._replace(held_out=False) for document in earlier.documents])
+    verdicts, count = _decided_after(earlier, world), len(earlier.documents)
+    fates = _fates(verdicts)[count:]
+    kept_before = {document.content for document in earlier.documents if document.rule is None}
+    assert fates == _plain_fates(world, sorted(kept_before))
+    for number, fate in enumerate(fates, count):
+        representative = int(verdicts.representatives[number])
+        content = world.documents[number - count].content
+        assert int(verdicts.clusters[number]) >= count
+        assert (fate == "kept") == (representative == number)
+        if fate.endswith("_duplicate"):
+            assert representative < count or fates[representative - count] == "kept"
+            if content in kept_before:
+                assert (fate, earlier.documents[representative].content) == ("exact_duplicate", content)
+            assert representative >= count or earlier.documents[representative].rule is None
+    assert counts(verdicts, count) == {"kept": 0, **Counter(fates)}
+
+
+def test_the_ledger_names_the_earlier_run_and_its_own_part(tmp_path: Path) -> None:
+    verdicts, fates = _decide(["gone", None, None, None, None, None], [0, 1, 2, 1, 4, 5], [0, 1, 1, 3, 4, 4], num_earlier=2)
+    assert fates[2:] == ["near_duplicate", "exact_duplicate", "kept", "near_duplicate"]
+    numbering = number_parts([(7, 4)], [EarlierRows(1000, 2, 3, 7)])
+    table = ledger_table(verdicts, numbering, 7)
+    assert table["representative_run"].to_pylist() == [3, 3, None, None]
+    assert table["representative_part"].to_pylist() == [7, 7, 7, 7]
+    assert table["representative_row"].to_pylist() == [1, 1, 2, 2]
+    assert table["cluster_row"].to_pylist() == [0, 0, 2, 2]
+    assert set(table["cluster_part"].to_pylist()) == {7}
+    clusters = largest_clusters(verdicts, np.array([0, 1, 2, 1, 4, 5], np.uint32), numbering).to_pylist()
+    assert [(one["size"], one["representative"]) for one in clusters] == [(2, {"part": 7, "row": 1, "run": 3}), (2, {"part": 7, "row": 2, "run": None})]
+    write_ledger(tmp_path / "7.arrow", verdicts, numbering, 7)
+    assert explain(tmp_path / "7.arrow", 1) == (False, "exact_duplicate", (7, 0), (7, 1), 3, 0)
+
+
+# ---- rehydration
+
+
+@settings(max_examples=200, deadline=None)
+@given(_worlds, st.dictionaries(st.integers(1, 12), st.integers(1, 9), max_size=4))
+def test_copies_follow_the_size_of_the_cluster_by_the_last_step_reached(world: World, weights: dict[int, int]) -> None:
+    verdicts, _ = _decided(world)
+    found = copies(verdicts, [Step(min_size=size, copies=weights[size]) for size in sorted(weights)]).tolist()
+    for number, fate in enumerate(_fates(verdicts)):
+        size = verdicts.clusters.tolist().count(int(verdicts.clusters[number]))
+        reached = [weights[least] for least in sorted(weights) if least <= size]
+        assert found[number] == (0 if fate != "kept" else (reached or [1])[-1])
+
+
+def test_fineweb_2s_weights_are_a_step_function_of_the_size() -> None:
+    sizes = [1, 2, 3, 4, 5, 99, 100, 999, 1000]
+    roots = np.repeat(np.cumsum([0, *sizes[:-1]]), sizes).tolist()
+    verdicts, _ = _decide([None] * len(roots), list(range(len(roots))), roots)
+    weights = {1: 1, 2: 2, 3: 3, 5: 5, 100: 8, 1000: 1}
+    found = copies(verdicts, [Step(min_size=size, copies=times) for size, times in weights.items()])
+    assert found[found > 0].tolist() == [1, 2, 3, 3, 5, 5, 8, 8, 1]
+    assert ledger_table(verdicts, number_parts([(0, len(roots))]), 0, found)["copies"].to_pylist() == found.tolist()
+
+
 # ---- files
 
 
@@ -276,9 +358,9 @@ def test_a_document_can_be_explained_from_the_files(tmp_path: Path) -> None:
     paths = {part: tmp_path / f"{part}.arrow" for part in (7, 5, 2)}
     for part, path in paths.items():
         write_ledger(path, verdicts, numbering, part)
-    assert explain(paths[7], 1) == (False, "near_duplicate", (7, 1), (2, 1))
-    assert explain(paths[2], 1) == (True, None, (7, 1), (2, 1))
-    assert explain(paths[2], 3) == (False, "held_out", (2, 2), None)
+    assert explain(paths[7], 1) == (False, "near_duplicate", (7, 1), (2, 1), None, 0)
+    assert explain(paths[2], 1) == (True, None, (7, 1), (2, 1), None, 1)
+    assert explain(paths[2], 3) == (False, "held_out", (2, 2), None, None, 0)
     assert cluster_members(paths, (7, 1)) == [(7, 1), (2, 0), (2, 1)]
     assert cluster_members(paths, (7, 1), max_members=2) == [(7, 1), (2, 0)]
     for row in (-1, 4):
@@ -332,10 +414,11 @@ def test_the_largest_clusters_are_listed_with_their_first_members() -> None:
     verdicts, numbering = _small()
     table = largest_clusters(verdicts, np.array([0, 1, 2, 1, 4, 5, 6], np.uint32), numbering, max_members=2)
     assert table.schema == LARGEST
-    place = [{"part": part, "row": row} for part, row in ((7, 1), (2, 0), (2, 1), (2, 2), (2, 3))]
+    place = [{"part": part, "row": row, "run": None} for part, row in ((7, 1), (2, 0), (2, 1), (2, 2), (2, 3))]
+    unchained = dict.fromkeys(("num_examined", "diameter", "min_similarity"))
     assert table.to_pylist() == [
-        {"cluster": place[0], "size": 3, "num_texts": 2, "representative": place[2], "dropped": None, "members": place[:2]},
-        {"cluster": place[3], "size": 2, "num_texts": 2, "representative": None, "dropped": "near_held_out", "members": place[3:]},
+        {"cluster": place[0], "size": 3, "num_texts": 2, "representative": place[2], "dropped": None, "members": place[:2], **unchained},
+        {"cluster": place[3], "size": 2, "num_texts": 2, "representative": None, "dropped": "near_held_out", "members": place[3:], **unchained},
     ]
     assert largest_clusters(verdicts, np.array([0, 1, 2, 1, 4, 5, 6], np.uint32), numbering, max_clusters=1).num_rows == 1
 
@@ -352,6 +435,6 @@ def test_cluster_sizes_are_right(world: World) -> None:
 
 def test_no_documents_make_no_ledger_and_no_clusters() -> None:
     nothing = np.zeros(0, np.uint32)
-    verdicts = decide(Judged((), np.zeros(0, np.int16)), np.zeros(0, bool), np.zeros(0, bool), nothing, nothing, np.zeros(0, np.int64))
+    verdicts = decide(Judged((), np.zeros(0, np.int16)), np.zeros(0, bool), np.zeros(0, bool), nothing, nothing, np.zeros((1, 0), np.int64))
     assert counts(verdicts) == {"kept": 0}
     assert largest_clusters(verdicts, nothing, number_parts([])).num_rows == 0

@@ -36,11 +36,25 @@ def components(num_documents: int, pairs: Iterable[tuple[int, int]]) -> list[int
     return roots
 
 
-def representatives(clusters: Sequence[int], eligible: Sequence[bool], num_characters: Sequence[int], policy: str) -> list[int]:
-    """The eligible member of each document's cluster that stays; itself where there is none."""
+def representatives(clusters: Sequence[int], eligible: Sequence[bool], keys: Sequence[Sequence[int]]) -> list[int]:
+    """The eligible member of each document's cluster that stays, by the largest keys, then the first; itself where there is none."""
     chosen = []
     for document, cluster in enumerate(clusters):
         members = [other for other, its in enumerate(clusters) if its == cluster and eligible[other]]
-        best = min(members, key=lambda other: (-num_characters[other] if policy == "longest" else 0, other), default=document)
+        best = min(members, key=lambda other: ([-key[other] for key in keys], other), default=document)
         chosen.append(best)
     return chosen
+
+
+def longest_path(num_documents: int, pairs: Iterable[tuple[int, int]]) -> int:
+    """The most links on a shortest path between two connected documents, by letting every path grow (Floyd 1962, Warshall 1962)."""
+    far = num_documents + 1
+    steps = [[0 if one == other else far for other in range(num_documents)] for one in range(num_documents)]
+    for first, second in pairs:
+        if first != second:
+            steps[first][second] = steps[second][first] = 1
+    for between in range(num_documents):
+        for one in range(num_documents):
+            for other in range(num_documents):
+                steps[one][other] = min(steps[one][other], steps[one][between] + steps[between][other])
+    return max((step for row in steps for step in row if step < far), default=0)

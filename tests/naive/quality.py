@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter
 
 from curate.kernels.quality import terminal_marks
+from tests.naive.sentences import count_sentences
 
 SPACELESS = (
     (0x0E00, 0x0F00),
@@ -60,28 +61,6 @@ def measure_words(text: str) -> dict[str, int]:
     }
 
 
-def is_closer(character: str) -> bool:
-    return character in "\"'" or unicodedata.category(character) in ("Pe", "Pf")
-
-
-def count_sentences(line: str) -> int:
-    """Cut after each run of terminal marks and closers that stands before white space or the end, or holds a mark beyond ASCII."""
-    sentences, at = [""], 0
-    while at < len(line):
-        if line[at] not in TERMINAL:
-            sentences[-1] += line[at]
-            at += 1
-            continue
-        end = at
-        while end < len(line) and (line[end] in TERMINAL or is_closer(line[end])):
-            end += 1
-        sentences[-1] += line[at:end]
-        if end == len(line) or line[end].isspace() or any(c in TERMINAL and not c.isascii() for c in line[at:end]):
-            sentences.append("")
-        at = end
-    return sum(1 for sentence in sentences if sentence.strip())
-
-
 def ascii_lower(text: str) -> str:
     return "".join(c.lower() if c.isascii() else c for c in text)
 
@@ -105,7 +84,7 @@ def measure_c4(lines: list[str], min_words: int, marks: str) -> list[int]:
         if any(phrase in lower for phrase in POLICY):
             continue
         kept += 1
-        sentences += count_sentences(line)
+        sentences += count_sentences(line, TERMINAL)
     return [kept, sentences, placeholder, bracket]
 
 
@@ -128,7 +107,7 @@ def measure_lines(text: str) -> dict[str, int]:
         "num_lines": len(lines),
         "num_bullet_lines": sum(line.startswith(("-", "•")) for line in lines),
         "num_ellipsis_lines": sum(line.endswith(("...", "…")) for line in lines),
-        "num_sentences": sum(map(count_sentences, lines)),
+        "num_sentences": sum(count_sentences(line, TERMINAL) for line in lines),
         "num_end_mark_lines": sum(ending(line) in tuple(".?!\"'") for line in lines),
         "num_few_word_lines": sum(len(line.split()) in (1, 2) for line in lines),
         "num_javascript_lines": sum("javascript" in line for line in lower),

@@ -72,7 +72,7 @@ def benchmark() -> Benchmark:
     items = [BenchmarkItem(f"gsm8k/test/{row}", "clean", 31) for row in range(40)]
     items[3] = BenchmarkItem("gsm8k/test/3", "contaminated", 38, 38, 2, (DocumentRef("00aa17c3:4", "https://example.org/quiz.html"), DocumentRef("00aa17c3:9")))
     items[17] = BenchmarkItem("gsm8k/test/17", "contaminated", 44, 29, 35, (DocumentRef("00aa17c3:31"),))
-    items[20] = BenchmarkItem("gsm8k/test/20", "untestable")
+    items[20] = BenchmarkItem("gsm8k/test/20", "untestable", reason="fewer than 8 words")
     return Benchmark("gsm8k", 40, 37, 2, 1, tuple(items))
 
 

@@ -78,8 +78,9 @@ def test_a_contaminated_document_shows_the_item_it_holds(opened: Context) -> Non
     found = told(opened, "leaked")
     assert found["reason"] == "contaminated"
     num_ngrams = len(QUESTION.split()) - 13 + 1
-    assert found["benchmarks"] == [{"benchmark": "sums", "item": "apples", "matched": num_ngrams, "of": num_ngrams}]
-    assert f"benchmark sums item apples: {num_ngrams} of {num_ngrams} n-grams" in as_text(found)
+    hit = {"benchmark": "sums", "item": "apples", "fields": "question", "matched": num_ngrams, "of": num_ngrams, "covered_fraction": 1.0}
+    assert found["benchmarks"] == [hit]
+    assert f"benchmark sums item apples: {num_ngrams} of {num_ngrams} n-grams, 100% of the words in one place" in as_text(found)
     assert told(opened, "letter-5")["benchmarks"] == []
 
 

@@ -167,3 +167,27 @@ def test_errors_come_before_warnings_and_warnings_before_notes() -> None:
 def test_each_failed_gate_is_named_once() -> None:
     summary = replace(example.summary(), problems=(Problem("error", "a", "g"), Problem("error", "b", "g"), Problem("note", "c")))
     assert summary.gates == ("g",)
+
+
+def test_any_guard_becomes_a_gate_when_the_recipe_says_so() -> None:
+    idle = replace(example.summary(), rules=(Rule("c4.b", "x > 2", "C4", 9, 0),))
+    assert [problem.gate for problem in problems(idle, GateSettings(fail_on=("rule_dropped_nothing",))) if problem.gate] == ["rule_dropped_nothing"]
+    everything = replace(example.summary(), rules=(Rule("c4.a", "x > 1", "C4", 9, 9),))
+    assert not [problem for problem in problems(everything, GateSettings(fail_on=())) if problem.gate]
+
+
+def test_documents_without_a_signature_are_warned_of_beyond_a_share() -> None:
+    plain = example.summary()
+    assert plain.duplicates is not None
+    found = replace(plain, duplicates=replace(plain.duplicates, num_documents=100, num_empty_signatures=11))
+    assert any("11 of 100 documents (11.0%)" in text for text in texts(found, "warning"))
+    assert not any("no signature" in text for text in texts(found, "warning", max_empty_signatures_fraction=0.11))
+    gate = GateSettings(fail_on=("empty_signatures",))
+    assert [problem.gate for problem in problems(found, gate) if problem.gate] == ["empty_signatures"]
+
+
+def test_a_setting_that_decides_nothing_is_warned_of_and_so_is_a_rule_that_never_applied() -> None:
+    found = replace(example.summary(), unread_settings=("tokenizer",), rules=(Rule("c4.a", "x > 1", "C4", 0, 0),))
+    assert any("Setting tokenizer decides nothing" in text for text in texts(found, "warning"))
+    assert any("c4.a applied to no document" in text for text in texts(found, "note"))
+    assert [problem.gate for problem in problems(found, GateSettings(fail_on=("unread_setting",))) if problem.gate] == ["unread_setting"] * 2

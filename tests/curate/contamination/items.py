@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from curate.contamination.benchmark import BenchmarkSettings
-from curate.contamination.index import Index, IndexSettings, build_index, table_of
+from curate.contamination.index import Index, IndexSettings, build_index
+from curate.contamination.index import index_of as loaded
 from curate.contamination.verdict import ContaminationSettings, contaminated
 from curate.documents import as_text
 from curate.measures.benchmarks import find_hits
@@ -36,11 +37,10 @@ def write_benchmark(folder: Path, name: str, texts: Sequence[str]) -> BenchmarkS
 
 
 def index_of(folder: Path, texts: Sequence[str], settings: IndexSettings | None = None) -> Index:
-    table = build_index([write_benchmark(folder, "quiz", texts)], settings or IndexSettings())
-    return Index(table, table_of(table))
+    return loaded(build_index([write_benchmark(folder, "quiz", texts)], settings or IndexSettings()))
 
 
 def flagged(index: Index, documents: Sequence[str], settings: ContaminationSettings | None = None) -> list[bool]:
     """Which documents are contaminated."""
-    hits = find_hits(as_text(list(documents)), index.table)["hits"].combine_chunks()
-    return contaminated(hits, index.items, settings or ContaminationSettings()).tolist()
+    hits = find_hits(as_text(list(documents)), index)["hits"].combine_chunks()
+    return list(map(bool, contaminated(hits, index.items, settings or ContaminationSettings())))

@@ -8,9 +8,8 @@ import pytest
 
 from curate.contamination.benchmark import ITEMS, BenchmarkSettings, file_identity, read_items
 from curate.errors import InputError
-from tests.curate.contamination.items import SHORT, TOO_SHORT, write_benchmark
 
-_LINES = [
+_LINES: list[dict[str, object]] = [
     {"task": "a/0", "prompt": "one two three", "choices": {"text": ["four five", "six seven"]}, "gold": 2},
     {"task": "a/1", "prompt": "Größe über alles, 漢字 too", "choices": {"text": []}, "gold": None},
 ]
@@ -29,9 +28,25 @@ def test_fields_are_joined_in_the_given_order_and_lists_and_nulls_are_read(tmp_p
     settings = _write(tmp_path / "quiz.jsonl", _jsonl(_LINES)).model_copy(update={"fields": ["choices.text", "gold", "prompt"], "id_field": "task"})
     items = read_items(settings)
     assert items.schema == ITEMS
-    assert items["text"].to_pylist() == ["four five\nsix seven\n2\none two three", "\n\nGröße über alles, 漢字 too"]
-    assert items["item_id"].to_pylist() == ["a/0", "a/1"]
-    assert items["num_words"].to_pylist() == [8, 6]
+    assert items["text"].to_pylist() == ["four five\nsix seven\n2\none two three", "four five\nsix seven", "\nGröße über alles, 漢字 too", ""]
+    assert items["pieces"].to_pylist()[::2] == [["four five", "six seven", "2", "one two three"], ["Größe über alles, 漢字 too"]]
+    assert items["item_id"].to_pylist() == ["a/0", "a/0", "a/1", "a/1"]
+    assert items["fields"].to_pylist() == ["choices.text + gold + prompt", "choices.text"] * 2
+
+
+def test_other_choices_of_fields_stand_for_the_item_as_well(tmp_path: Path) -> None:
+    settings = _write(tmp_path / "quiz.jsonl", _jsonl(_LINES[:1])).model_copy(update={"fields": ["prompt", "choices.text"]})
+    for also, expected in (
+        (None, ["prompt + choices.text", "prompt"]),
+        ([], ["prompt + choices.text"]),
+        ([["prompt", "gold"], ["prompt", "choices.text"]], ["prompt + choices.text", "prompt + gold"]),
+    ):
+        assert read_items(settings.model_copy(update={"also": also}))["fields"].to_pylist() == expected
+
+
+def test_labels_of_the_format_are_no_part_of_an_item(tmp_path: Path) -> None:
+    settings = _write(tmp_path / "quiz.jsonl", _jsonl([{"prompt": "Question: why? Question: how?"}, {"prompt": "why"}]))
+    assert read_items(settings.model_copy(update={"labels": ["Question:"]}))["text"].to_pylist() == [" why? Question: how?", "why"]
 
 
 def test_packed_and_plain_files_hold_the_same_items(tmp_path: Path) -> None:
@@ -44,18 +59,6 @@ def test_csv_is_read_with_byte_order_mark_quotes_and_line_ends_in_fields(tmp_pat
     settings = _write(tmp_path / "quiz.csv", '\ufeffprompt,answer\r\n"Say ""yes"",\r\nor no",1\r\nplain,2\r\n')
     assert read_items(settings)["text"].to_pylist() == ['Say "yes",\r\nor no', "plain"]
     assert read_items(settings)["item_id"].to_pylist() == ["0", "1"]
-
-
-def test_n_is_the_number_of_words_clipped_to_eight_and_thirteen(tmp_path: Path) -> None:
-    texts = [" ".join(map(str, range(count))) for count in range(16)]
-    items = read_items(write_benchmark(tmp_path, "quiz", texts))
-    assert items["n"].to_pylist() == [0] * 8 + [8, 9, 10, 11, 12, 13, 13, 13]
-    assert items["testable"].to_pylist() == [False] * 8 + [True] * 8
-
-
-def test_items_of_too_few_words_stay_in_the_table(tmp_path: Path) -> None:
-    items = read_items(write_benchmark(tmp_path, "quiz", TOO_SHORT + SHORT))
-    assert items["testable"].to_pylist() == [False, False, True, True]
 
 
 @pytest.mark.parametrize(

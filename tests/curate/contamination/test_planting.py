@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from curate.contamination.index import Index
-from curate.contamination.verdict import ContaminationSettings, contaminating
+from curate.contamination.verdict import ContaminationSettings, shares
 from curate.documents import as_text
 from curate.measures.benchmarks import find_hits
 from tests.curate.contamination.items import ARITHMETIC, CODE, SHORT, TOO_SHORT, flagged, index_of
@@ -78,7 +78,7 @@ def test_a_planted_item_is_found_in_a_page_of_5000_words(index: Index, way: str,
 
 def test_every_item_planted_in_one_page_is_reported(index: Index) -> None:
     page = " ".join(f"{' '.join(_page(50, number))} {text}" for number, text in enumerate(_PLANTED))
-    (hits,) = find_hits(as_text([page]), index.table)["hits"].to_pylist()
+    (hits,) = find_hits(as_text([page]), index)["hits"].to_pylist()
     found = {index.items["item_id"][hit["item"]].as_py() for hit in hits}
     assert found == {f"quiz/{number}" for number in range(len(_PLANTED))}
 
@@ -101,7 +101,8 @@ def test_runs_one_word_short_of_an_ngram_are_no_hit_wherever_they_lie(index: Ind
     words = ARITHMETIC[1].split()
     runs = [f"Well: {' '.join(words[start : start + 12])}, they say." for start in range(len(words) - 12)]
     assert flagged(index, runs, ContaminationSettings(min_matched_fraction=0)) == [False] * len(runs)
-    assert flagged(index, [" ".join(SHORT[0].split()[:-1]), " ".join(SHORT[0].split()[1:])]) == [False, False]
+    exact = ContaminationSettings(min_covered_fraction=1, min_covered_fraction_short=1)
+    assert flagged(index, [" ".join(SHORT[0].split()[:-1]), " ".join(SHORT[0].split()[1:])], exact) == [False, False]
 
 
 def test_a_quoted_phrase_that_is_a_small_share_of_an_item_lives_and_settings_decide(index: Index) -> None:
@@ -132,9 +133,9 @@ def test_of_items_from_one_template_only_those_in_the_page_are_contaminated(tmp_
     index = index_of(tmp_path, texts)
     instance = texts[0].replace("Ana", "Zoe").replace("3 rows", "90 rows").replace("5 beans", "77 beans").replace("eat 1 beans", "eat 41 beans")
     assert flagged(index, [*texts, instance]) == [True] * 12 + [False]
-    hits = find_hits(as_text([texts[4]]), index.table)["hits"].combine_chunks()
-    enough = contaminating(hits, index.items, ContaminationSettings())
-    assert [hit["item"] for hit, counts in zip(hits.to_pylist()[0], enough, strict=True) if counts] == [4]
+    hits = find_hits(as_text([texts[4]]), index)["hits"].combine_chunks()
+    found = shares(hits, index.items, ContaminationSettings())
+    assert [index.items["item_id"][row].as_py() for row in found.rows[found.enough].tolist()] == ["quiz/4"]
 
 
 def test_items_in_scripts_without_spaces_are_found(tmp_path: Path) -> None:

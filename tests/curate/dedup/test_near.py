@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from curate.dedup.index import NEAR_RUN, merge
-from curate.dedup.near import Linked, NearSettings, link_near, match_curve, near_run
-from curate.dedup.numbering import number_parts
+from curate.dedup.near import Linked, NearSettings, link_curve, link_near, match_curve, near_run
+from curate.dedup.numbering import EarlierRows, number_parts
 from curate.dedup.signatures import Signatures
 from curate.documents import as_text
 from curate.errors import DamageError
@@ -166,6 +166,31 @@ def test_the_match_curve_is_the_share_of_candidates_among_random_signatures() ->
     curve = [probability for _, probability in match_curve(chosen)]
     assert all(later > earlier for earlier, later in pairwise(curve))
     assert curve[-1] == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"threshold": 0.8, "num_perm": 128}, {"min_similarity": None}, {"bands": 56, "rows": 2, "min_similarity": 0.6}])
+def test_the_link_curve_is_the_share_of_linked_pairs_among_random_signatures(options: dict[str, float]) -> None:
+    chosen, rng = NearSettings(**options), np.random.default_rng(5)
+    for similarity, probability in link_curve(chosen, [0.55, 0.7, 0.8]):
+        equal = rng.random((20_000, chosen.num_perm)) < similarity
+        candidate = equal[:, : chosen.bands * chosen.rows].reshape(20_000, chosen.bands, chosen.rows).all(axis=2).any(axis=1)
+        share = (candidate & (equal.sum(axis=1) >= (chosen.min_equal or 0))).mean()
+        assert abs(share - probability) < 5 * 0.5 / 20_000**0.5
+    for (_, linked), (_, matched) in zip(link_curve(chosen), match_curve(chosen), strict=True):
+        assert linked <= matched + 1e-9
+    assert link_curve(chosen, [1.0]) == [(1.0, 1.0)]
+
+
+def test_buckets_of_earlier_documents_alone_are_left_alone() -> None:
+    table = measured(np.repeat(np.arange(4), 3)[:, None].repeat(8, axis=1))  # four buckets of three
+    earlier, new = table.slice(0, 7), table.slice(7)
+    chosen = NearSettings(num_perm=8, bands=2, rows=4)
+    numbering = number_parts([(5, len(new))], [EarlierRows(9, len(earlier), 0, 5)])
+    buckets = [merge(NEAR_RUN, {9: near_run(earlier, chosen), 5: near_run(new, chosen)}, 0, 1)]
+    parents = singletons(12)
+    link_near(buckets, numbering, Signatures([earlier, new], 8), np.ones(12, bool), chosen, parents)
+    flatten(parents)
+    assert parents.tolist() == [0, 1, 2, 3, 4, 5, 6, 6, 6, 9, 9, 9]
 
 
 def test_bands_that_need_more_values_than_there_are_are_refused() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from curate.dedup.numbering import number_parts
+from curate.dedup.numbering import OWN, EarlierRows, number_parts
 from curate.errors import DamageError, RecipeError
 
 
@@ -14,6 +14,15 @@ def test_documents_are_numbered_in_the_order_of_the_parts() -> None:
     assert documents.tolist() == [4, 0, 2, 3]
     parts, rows = numbering.places(documents)
     assert (parts.tolist(), rows.tolist()) == ([5, 7, 7, 5], [1, 0, 2, 0])
+
+
+def test_documents_of_earlier_runs_come_first_and_are_told_by_their_own_parts() -> None:
+    numbering = number_parts([(7, 2)], [EarlierRows(900, 3, 0, 7), EarlierRows(901, 1, 1, 7)])
+    assert (numbering.num_earlier, numbering.num_documents) == (4, 6)
+    assert numbering.of_part(7) == slice(4, 6)
+    assert numbering.documents(np.array([901, 7], np.uint32), np.array([0, 1], np.uint32)).tolist() == [3, 5]
+    runs, parts, rows = numbering.origins(np.arange(6, dtype=np.uint32))
+    assert (runs.tolist(), parts.tolist(), rows.tolist()) == ([0, 0, 0, 1, OWN, OWN], [7] * 6, [0, 1, 2, 0, 0, 1])
 
 
 def test_no_parts_number_no_documents() -> None:

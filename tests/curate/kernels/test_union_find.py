@@ -39,10 +39,12 @@ def test_sets_are_the_connected_components_whatever_the_order_of_pairs(pairs: li
 
 @settings(deadline=None)
 @given(
-    PAIRS, st.lists(st.booleans(), min_size=30, max_size=30), st.lists(st.integers(0, 5), min_size=30, max_size=30), st.sampled_from(["longest", "earliest"])
+    PAIRS,
+    st.lists(st.booleans(), min_size=30, max_size=30),
+    st.lists(st.lists(st.sampled_from([-(2**63), -1, 0, 2, 2**63 - 1]), min_size=30, max_size=30), max_size=3),
 )
-def test_the_representative_is_the_one_the_policy_names(pairs: list[tuple[int, int]], eligible: list[bool], lengths: list[int], policy: str) -> None:
+def test_the_representative_is_the_one_preferred_key_by_key(pairs: list[tuple[int, int]], eligible: list[bool], keys: list[list[int]]) -> None:
     parents, _ = united(pairs)
     chosen = np.empty_like(parents)
-    union_find.choose(parents, np.array(eligible), np.array(lengths), policy == "longest", chosen)
-    assert chosen.tolist() == naive.representatives(parents.tolist(), eligible, lengths, policy)
+    union_find.choose(parents, np.array(eligible), np.array(keys, np.int64).reshape(-1, 30), chosen)
+    assert chosen.tolist() == naive.representatives(parents.tolist(), eligible, keys)

@@ -70,8 +70,7 @@ def test_a_slice_of_a_column_is_measured_like_its_own_column() -> None:
 
 
 def test_the_codes_rules_may_name_are_the_model_s() -> None:
-    labels, _ = language.load_model().getLabels("strict")
-    assert sorted([*(label.removeprefix("__label__") for label in labels), "und"]) == sorted(CODES)
+    assert sorted([*language.load_model().labels, "und"]) == sorted(CODES)
 
 
 def test_the_model_is_the_one_its_notice_names() -> None:

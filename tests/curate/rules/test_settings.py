@@ -37,7 +37,17 @@ def test_a_variant_brings_its_own_limits_and_columns() -> None:
     assert limits(settings(c4={"variant": "code"}))["c4.min_sentences"] == 3
     assert limits(settings(c4={"variant": "code", "min_sentences": 4}))["c4.min_sentences"] == 4
     assert dict(settings(c4={"variant": "code"}).active())["c4.min_sentences"].numerator == ("lines.num_c4_code_sentences",)
-    assert dict(settings(gopher_quality={"variant": "occurrences"}).active())["gopher_quality.min_stop_words"].numerator == ("words.num_stop_words",)
+    assert dict(settings(gopher_quality={"variant": "dolma"}).active())["gopher_quality.min_stop_words"].numerator == ("spaced.num_spaced_stop_words",)
+
+
+def test_a_rule_that_the_variant_has_not_is_null_and_cannot_be_switched_on() -> None:
+    chosen = settings(gopher_quality={"variant": "dolma"})
+    assert chosen.resolved()["gopher_quality"]["max_median_word_length"] == 10.0
+    assert chosen.resolved()["gopher_quality"]["max_mean_word_length"] is None
+    assert settings(**chosen.resolved()) == chosen
+    assert settings().resolved()["gopher_quality"] is None
+    with pytest.raises(ValidationError, match="variant 'dolma' has no rule 'max_mean_word_length'; did you mean 'max_median_word_length'"):
+        settings(gopher_quality={"variant": "dolma", "max_mean_word_length": 12.0})
 
 
 def test_sets_judge_in_one_order_whatever_order_the_recipe_has() -> None:

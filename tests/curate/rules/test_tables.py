@@ -1,13 +1,29 @@
 """The tables of rules: their numbers, their columns, and what happens exactly on a limit."""
 
+import re
+
 import polars as pl
 import pytest
 
+from curate.edits.edit import EDITS
 from curate.measures import family
 from curate.rules import judge
 from curate.rules.rule import Rule
 from curate.rules.settings import SETS, RuleSettings
 
+_TOP_AND_DUPLICATE = (
+    " max_top_2_gram_characters_fraction .2 max_top_3_gram_characters_fraction .18 max_top_4_gram_characters_fraction .16 "
+    "max_duplicate_5_gram_characters_fraction .15 max_duplicate_6_gram_characters_fraction .14 max_duplicate_7_gram_characters_fraction .13 "
+    "max_duplicate_8_gram_characters_fraction .12 max_duplicate_9_gram_characters_fraction .11 max_duplicate_10_gram_characters_fraction .1"
+)
+_DCLM_QUALITY = (
+    "min_words 50 max_words 100000 min_mean_word_length 3 max_mean_word_length 10 max_symbols_per_word .1 max_bullet_lines_fraction .9 "
+    "max_ellipsis_lines_fraction .3 min_alphabetic_words_fraction .8 min_stop_words 2"
+)
+_DCLM_REPETITION = (
+    "max_duplicate_lines_fraction .3 max_duplicate_paragraphs_fraction .3 max_duplicate_line_characters_fraction .2 "
+    "max_duplicate_paragraph_characters_fraction .2" + _TOP_AND_DUPLICATE
+)
 PUBLISHED = {
     ("gopher_quality", "datatrove"): "min_words 50 max_words 100000 min_mean_word_length 3 max_mean_word_length 10 max_hash_signs_per_word .1 "
     "max_ellipses_per_word .1 max_bullet_lines_fraction .9 max_ellipsis_lines_fraction .3 min_alphabetic_words_fraction .8 min_stop_words 2",
@@ -16,6 +32,14 @@ PUBLISHED = {
     "max_top_4_gram_characters_fraction .16 max_duplicate_5_gram_characters_fraction .15 max_duplicate_6_gram_characters_fraction .14 "
     "max_duplicate_7_gram_characters_fraction .13 max_duplicate_8_gram_characters_fraction .12 max_duplicate_9_gram_characters_fraction .11 "
     "max_duplicate_10_gram_characters_fraction .1",
+    ("gopher_quality", "dolma"): "min_words 50 max_words 100000 min_median_word_length 3 max_median_word_length 10 max_symbol_words_fraction .1 "
+    "min_alphabetic_words_fraction .8 min_stop_words 2 max_bullet_lines_fraction .9 max_ellipsis_lines_fraction .3",
+    ("gopher_quality", "dclm"): _DCLM_QUALITY,
+    ("gopher_repetition", "dolma"): "max_duplicate_lines_fraction .3 max_duplicate_line_characters_fraction .3" + _TOP_AND_DUPLICATE,
+    ("gopher_repetition", "dclm"): _DCLM_REPETITION,
+    ("dclm", "dclm"): f"{_DCLM_QUALITY} {_DCLM_REPETITION} max_cut_words_fraction .05",
+    ("c4", "dclm"): "max_characters 190000 max_lorem_ipsum_lines 0 max_curly_bracket_lines 0 min_sentences 3",
+    ("c4", "dolma"): "max_curly_bracket_lines 0 max_lorem_ipsum_lines 0 max_javascript_lines 0",
     ("c4", "datatrove"): "max_lorem_ipsum_lines 0 max_curly_bracket_lines 0 min_sentences 5",
     ("c4", "paper"): "max_lorem_ipsum_lines 0 max_curly_bracket_lines 0 min_sentences 5",
     ("c4", "code"): "max_lorem_ipsum_lines 0 max_curly_bracket_lines 0 min_sentences 3",
@@ -28,7 +52,11 @@ PUBLISHED = {
 }
 EVERY_RULE = [(set_name, variant, rule) for set_name, variants in SETS.items() for variant, table in variants.items() for rule in table]
 NUMERIC = [entry for entry in EVERY_RULE if entry[2].comparison != "in"]
-ENGLISH_ONLY = {"min_mean_word_length", "max_mean_word_length", "min_stop_words", "min_terminal_lines_fraction", "min_sentences"}
+
+ENGLISH_ONLY = {
+    *(f"{bound}_{kind}_word_length" for bound in ("min", "max") for kind in ("mean", "median")),
+    *("min_stop_words", "min_terminal_lines_fraction", "min_sentences"),
+}
 
 
 def only(set_name: str, variant: str, rule: Rule, limit: float | None) -> RuleSettings:
@@ -54,17 +82,40 @@ def test_limits_are_the_published_ones_in_the_published_order(set_name: str, var
     assert [(rule.name, rule.limit) for rule in SETS[set_name][variant] if rule.limit is not None] == expected
 
 
-def test_all_variants_of_a_set_name_the_same_rules() -> None:
+def test_the_papers_variants_have_datatroves_limits_and_refinedweb_has_those_of_both_and_its_own() -> None:
+    def limits(table: tuple[Rule, ...]) -> list[tuple[str, object]]:
+        return [(rule.name, rule.limit) for rule in table]
+
+    for name in ("gopher_quality", "gopher_repetition"):
+        assert limits(SETS[name]["paper"]) == limits(SETS[name]["datatrove"])
+    both = limits(SETS["gopher_repetition"]["paper"]) + limits(SETS["gopher_quality"]["paper"])
+    assert limits(SETS["refinedweb"]["paper"]) == [*both, ("max_cut_words_fraction", 0.05)]
+
+
+def test_no_variant_names_a_rule_twice_and_a_rule_is_of_one_kind_in_all_variants_of_a_set() -> None:
     for variants in SETS.values():
-        names = [[rule.name for rule in table] for table in variants.values()]
-        assert all(other == names[0] and len(set(other)) == len(other) for other in names)
+        kinds: dict[str, set[tuple[str, bool]]] = {}
+        for table in variants.values():
+            assert len({rule.name for rule in table}) == len(table)
+            for rule in table:
+                kinds.setdefault(rule.name, set()).add((rule.comparison, bool(rule.denominator)))
+        assert all(len(kind) == 1 for kind in kinds.values())
+
+
+def test_every_variant_names_the_repository_or_paper_it_is_taken_from() -> None:
+    for variants in SETS.values():
+        for variant, table in variants.items():
+            for rule in table:
+                if variant in ("datatrove", "dolma", "dclm") and rule.limit is not None:
+                    assert re.search(rf"{variant} [0-9a-f]{{8}}, \w+", rule.source), rule
+                assert re.search(r"arXiv [0-9]{4}\.[0-9]{5}|[0-9a-f]{8}, |c4_utils\.py|no published number", rule.source), rule
 
 
 @pytest.mark.parametrize(("set_name", "variant", "rule"), EVERY_RULE)
 def test_every_rule_reads_columns_that_exist_and_names_its_source(set_name: str, variant: str, rule: Rule) -> None:
     for column in rule.columns:
         family_name, _, name = column.partition(".")
-        assert name in family(family_name).SCHEMA.names
+        assert name in (EDITS if family_name == "edits" else family(family_name).SCHEMA).names
     assert rule.source
 
 

@@ -86,10 +86,10 @@ def test_each_rule_catches_what_it_is_for(text: str, sets: dict[str, Any], reaso
 
 def test_different_stop_words_or_occurrences_decide_by_variant() -> None:
     text = "the " + " ".join(["weather", "report", "today", "says", "rain", "here"] * 9) + " the"
-    off = {"min_mean_word_length": None}
-    row = {"language": "en", **measure([text], ["words", "lines"]).to_pylist()[0]}
-    for variant, reason in (("datatrove", "gopher_quality.min_stop_words"), ("occurrences", None)):
-        assert judge(pl.DataFrame([row]), settings(gopher_quality={"variant": variant, **off})).to_list() == [reason]
+    for variant, reason in (("datatrove", "gopher_quality.min_stop_words"), ("paper", "gopher_quality.min_stop_words"), ("dolma", None), ("dclm", None)):
+        chosen = settings(gopher_quality={"variant": variant})
+        frame = measured([text], chosen).with_columns(language=pl.lit("en"))
+        assert judge(frame, chosen).to_list() == [reason]
 
 
 def test_a_share_of_nothing_is_zero_and_something_over_nothing_is_infinite() -> None:

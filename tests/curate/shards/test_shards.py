@@ -155,3 +155,52 @@ def test_configs_name_the_splits_there_are(tmp_path):
     assert dataset_configs(tmp_path) == {"configs": [{"config_name": "default", "data_files": []}]}
     (tmp_path / "data" / "train-00000005.arrow").touch()
     assert dataset_configs(tmp_path)["configs"][0]["data_files"] == [{"split": "train", "path": "data/train-*.arrow"}]
+
+
+@pytest.mark.parametrize("task", ["causal", "masked"])
+def test_repeated_documents_stand_as_often_as_told_far_apart_and_hide_other_words(tmp_path, task):
+    every = texts()[:40]
+    copies = np.array([1, 3, 1, 0, 2] * 8, np.uint16)
+    write_table(tmp_path / "documents.arrow", pa.table({"text": every, "offset": np.arange(40)}))
+    common = {"task": task, "settings": settings_of(task, context_length=8), "seed": 1, "part": 5, "source": "s", "split": "train"}
+    metadata = manufacture(tmp_path / "documents.arrow", selection(copies > 0, content_ids(every), 5, copies), encoder(), out=tmp_path / "r.arrow", **common)
+    rows = all_rows(open_shard(tmp_path / "r.arrow"))
+    begun = rows.segments.document[rows.segments.start == 0].tolist()
+    assert begun == [*(n for n in range(40) if copies[n] > 0), *(n for n in range(40) if copies[n] > 1), *(n for n in range(40) if copies[n] > 2)]
+    assert (metadata["num_documents"], metadata["num_repeats"]) == (int(copies.sum()), 24)
+    ledger = metadata["token_ledger"]
+    lengths = np.diff(encode(encoder(), every)[1])
+    assert ledger["tokens_in"] == ledger["in_rows"] == int((lengths * copies).sum())
+    restored = restore_rows(rows, encoder().vocabulary.special)
+    tokens = {n: restored.ids[start:end].tolist() for n, start, end in zip(restored.document.tolist(), restored.offsets, restored.offsets[1:], strict=False)}
+    assert [tokens[n] for n in restored.document.tolist()] == [
+        restored.ids[start:end].tolist() for start, end in zip(restored.offsets[:-1], restored.offsets[1:], strict=True)
+    ]
+
+
+def test_copies_of_a_document_hide_different_words(tmp_path):
+    every = as_text([max(texts()[:60].to_pylist(), key=len)])
+    write_table(tmp_path / "documents.arrow", pa.table({"text": every, "offset": np.arange(1)}))
+    shown = []
+    for times in (1, 2):
+        chosen = selection(np.ones(1, np.bool_), content_ids(every), 5, np.array([times], np.uint16))
+        common = {"task": "masked", "settings": settings_of("masked", context_length=2048), "seed": 1, "part": 5, "source": "s", "split": "train"}
+        manufacture(tmp_path / "documents.arrow", chosen, encoder(), out=tmp_path / f"{times}.arrow", **common)
+        rows = all_rows(open_shard(tmp_path / f"{times}.arrow"))
+        assert len(rows.input_ids) == 1
+        shown.append((rows.input_ids[0], rows.labels[0], rows.segments.length.tolist()))
+    (_, once, (length,)), (_, both, lengths) = shown
+    assert lengths == [length, length]
+    first, second = both[1 : 1 + length] != -100, both[2 + length : 2 + 2 * length] != -100
+    np.testing.assert_array_equal(first, once[1 : 1 + length] != -100)
+    assert first.sum() > 5
+    assert (first != second).any()
+
+
+@pytest.mark.parametrize("task", ["causal", "masked"])
+def test_one_copy_of_each_is_the_same_bytes_as_none_told(tmp_path, task):
+    plain = make(tmp_path, task, "plain.arrow")
+    ones = selection(np.ones(len(texts()), np.bool_), content_ids(texts()), 5, np.ones(len(texts()), np.uint16))
+    common = {"task": task, "settings": settings_of(task, context_length=8), "seed": 1, "part": 5, "source": "s", "split": "train"}
+    manufacture(tmp_path / "documents.arrow", ones, encoder(), out=tmp_path / "told.arrow", **common)
+    assert checksum(tmp_path / "told.arrow") == checksum(plain)

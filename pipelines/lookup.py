@@ -1,0 +1,132 @@
+"""Is this text in the corpus? Exact and near copies among a run's documents, whatever became of them, from its index alone."""
+
+import glob
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from curate.dedup.search import Pairs, find_exact, find_near
+from curate.dedup.signatures import Signatures
+from curate.documents import as_text, content_ids, content_words
+from curate.errors import DamageError, InputError
+from curate.gather.files import find_files
+from curate.measures import signature
+from curate.readers import Document, Limits, Refused, SourceSettings, read
+from curate.storage import read_table
+from pipelines.context import Context
+from pipelines.parts import Part, parts
+from pipelines.stages.index import run_file
+
+MAX_MATCHES = 20  # shown of one document
+DOCUMENTS_AT_ONCE = 1024
+PLACE = ["path", "offset", "uri", "identifier"]
+
+
+def lookup(context: Context, file: Path, text_field: str = "text") -> dict[str, Any]:
+    """The documents of a file, each with its matches, best first: exact copies, then by estimated similarity.
+
+    file: of any format a source may have; a name that tells none is read as text. A near match is one that this run's
+    settings would link. Raises InputError where the file cannot be read, DamageError where the run has no ledger.
+    """
+    if "select/ledger" not in context.journal.live:
+        raise DamageError(f"{context.run} has no ledger yet, so nothing says what became of its documents; finish it through select")
+    documents: list[dict[str, Any]] = []
+    refused: list[dict[str, Any]] = []
+    records = _records(file, text_field)
+    while some := list(islice(records, DOCUMENTS_AT_ONCE)):
+        asked = [record for record in some if isinstance(record, Document)]
+        refused += [{"offset": record.offset, "reason": record.reason, "detail": record.detail} for record in some if isinstance(record, Refused)]
+        documents += _matched(context, asked)
+    return {"run": str(context.run), "file": str(file), "documents": documents, "refused": refused}
+
+
+def as_lines(found: dict[str, Any]) -> list[str]:
+    """An answer for people."""
+    lines = []
+    for document in found["documents"]:
+        name = f"{found['file']}:{document['offset']}" + (f" ({document['identifier']})" if document["identifier"] else "")
+        lines.append(f"{name}: {_verdict(document)}")
+        for match in document["matches"]:
+            likeness = "exact copy" if match["exact"] else f"similarity {match['similarity']:.2f}"
+            lines.append(
+                f"  {likeness:16} {match['document']}  {match['fate']}  {match['path']} at {match['offset']}" + (f"  {match['uri']}" if match["uri"] else "")
+            )
+        if (rest := document["num_matches"] - len(document["matches"])) > 0:
+            lines.append(f"  and {rest} more")
+    return lines + [f"{found['file']}:{item['offset']}: not looked up, {item['reason']}" for item in found["refused"]]
+
+
+def _verdict(document: dict[str, Any]) -> str:
+    if not document["num_matches"]:
+        return "not in the corpus" + ("" if document["has_signature"] else " (too short for near matches)")
+    return (
+        ("in the corpus" if document["kept"] else "seen, but not kept") + f": {document['num_matches']} match" + ("es" if document["num_matches"] > 1 else "")
+    )
+
+
+def _records(file: Path, text_field: str) -> Iterator[Document | Refused]:
+    if not file.is_file():
+        raise InputError(f"{file} is no file; give a text, or JSON Lines with many")
+    settings = SourceSettings(name="lookup", paths=[glob.escape(str(file.resolve()))], text_field=text_field)
+    limits = Limits()
+    try:
+        (source,) = find_files(settings, Path("/"), limits)
+    except InputError:
+        (source,) = find_files(settings.model_copy(update={"format": "text"}), Path("/"), limits)
+    end = len(source.row_groups) if source.format == "parquet" else source.num_bytes
+    yield from read(source.format, file, 0, end, settings, limits)
+
+
+def _matched(context: Context, asked: list[Document]) -> list[dict[str, Any]]:
+    """The matches of some documents, over all parts; one part's files are open at a time."""
+    texts = as_text([document.text for document in asked])
+    near = context.recipe.dedup.near
+    signed = signature.measure(texts, near.signature) if near is not None else None
+    words = content_words(content_ids(texts))
+    matches: list[list[dict[str, Any]]] = [[] for _ in asked]
+    for part in parts(context):
+        exact = find_exact(read_table(context.run / run_file("exact", part)), words)
+        _collect(context, part, exact, True, matches)
+        if near is not None and signed is not None:
+            found = _near(context, part, signed)
+            copies = set(zip(exact.queries.tolist(), exact.rows.tolist(), strict=True))
+            new = np.array([pair not in copies for pair in zip(found.queries.tolist(), found.rows.tolist(), strict=True)], bool)
+            _collect(context, part, Pairs(*(column[new] for column in found)), False, matches)
+    shingles = [0] * len(asked) if signed is None else signed["num_shingles"].to_pylist()
+    return [_answer(*one) for one in zip(asked, matches, shingles, strict=True)]
+
+
+def _near(context: Context, part: Part, signed: pa.Table) -> Pairs:
+    near = context.recipe.dedup.near
+    assert near is not None
+    behind = Signatures([read_table(context.run / part.measure_file("signature"))], near.num_perm)
+    queries = signed["signature"].combine_chunks().flatten().to_numpy().reshape(-1, near.num_perm)
+    return find_near(read_table(context.run / run_file("near", part)), behind, queries, signed["num_shingles"].to_numpy(), near)
+
+
+def _collect(context: Context, part: Part, found: Pairs, exact: bool, matches: list[list[dict[str, Any]]]) -> None:
+    """Add the matches of one part to each query's."""
+    if not len(found.queries):
+        return
+    rows = pa.array(found.rows)
+    fates = read_table(context.run / part.ledger_file, ["reason"])["reason"].take(rows).to_pylist()
+    places = read_table(context.run / part.document_file, PLACE).take(rows).to_pylist()
+    for query, row, similarity, reason, place in zip(found.queries.tolist(), found.rows.tolist(), found.similarities.tolist(), fates, places, strict=True):
+        fate = {"document": f"{part.hex}:{row}", "source": part.source, "exact": exact, "similarity": similarity, "fate": reason or "kept"}
+        matches[query].append(fate | place)
+
+
+def _answer(asked: Document, matches: list[dict[str, Any]], num_shingles: int) -> dict[str, Any]:
+    matches.sort(key=lambda match: (not match["exact"], -match["similarity"], match["fate"] != "kept"))
+    return {
+        "offset": asked.offset,
+        "identifier": asked.identifier,
+        "has_signature": num_shingles > 0,
+        "num_matches": len(matches),
+        "kept": any(match["fate"] == "kept" for match in matches),
+        "matches": matches[:MAX_MATCHES],
+    }

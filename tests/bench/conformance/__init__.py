@@ -1,0 +1,1 @@
+"""What the peers' own code says about documents; each module runs in that peer's environment and needs no other package of ours than tests.naive."""

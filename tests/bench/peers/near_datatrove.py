@@ -1,0 +1,33 @@
+"""datatrove: FineWeb's MinHash in its four stages, two workers. Usage: near_datatrove.py FOLDER_OF_JSONL OUT"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from datatrove.executor import LocalPipelineExecutor
+from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupFilter, MinhashDedupSignature
+from datatrove.pipeline.dedup.minhash import MinhashConfig
+from datatrove.pipeline.readers import JsonlReader
+from datatrove.pipeline.writers import JsonlWriter
+from datatrove.utils.hashing import HashConfig
+
+
+def main() -> None:
+    source, out = sys.argv[1:]
+    shutil.rmtree(out, ignore_errors=True)
+    settings = MinhashConfig(n_grams=5, num_buckets=14, hashes_per_bucket=8, hash_config=HashConfig(precision=64, hash_fc="xxhash"))
+    reader = JsonlReader(source, glob_pattern="*.jsonl")
+    num_files = len(list(Path(source).glob("*.jsonl")))
+    stages = [
+        (num_files, [reader, MinhashDedupSignature(f"{out}/signatures", config=settings)]),
+        (14, [MinhashDedupBuckets(f"{out}/signatures", f"{out}/buckets", config=settings)]),
+        (1, [MinhashDedupCluster(f"{out}/buckets", f"{out}/removed", config=settings)]),
+        (num_files, [reader, MinhashDedupFilter(f"{out}/removed"), JsonlWriter(f"{out}/kept", compression=None)]),
+    ]
+    for number, (tasks, pipeline) in enumerate(stages):
+        LocalPipelineExecutor(pipeline, tasks=tasks, workers=2, logging_dir=f"{out}/logs-{number}", skip_completed=False, start_method="forkserver").run()
+    print(sum(path.read_bytes().count(b"\n") for path in Path(out, "kept").glob("*.jsonl")))
+
+
+if __name__ == "__main__":
+    main()
