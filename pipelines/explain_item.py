@@ -30,13 +30,17 @@ def explain_item(context: Context, query: str) -> dict[str, Any]:
     if (row := pc.index(fits, True).as_py()) < 0:
         raise InputError(f"--item {query}: benchmark {benchmark!r} has no item {item_id!r}; items are named as in the report")
     told: dict[str, Any] = certificate.slice(row, 1).to_pylist()[0]
-    return {name: told[name] for name in ("benchmark", "item_id", "status", "untestable", "num_words", "num_ngrams")} | {"documents": _documents(context, row)}
+    return {name: told[name] for name in ("benchmark", "item_id", "status", "untestable", "untested_fields", "num_words", "num_ngrams")} | {
+        "documents": _documents(context, row)
+    }
 
 
 def as_text(found: dict[str, Any]) -> str:
     """The answer for people."""
     head = f"benchmark {found['benchmark']} item {found['item_id']}: {found['status']}" + (f", {found['untestable']}" if found["untestable"] else "")
     lines = [f"{head} ({found['num_words']} words, {found['num_ngrams']} n-grams)"]
+    if found["untested_fields"] and not found["untestable"]:
+        lines.append(f"  not looked for by itself: {found['untested_fields']}")
     for document in found["documents"]:
         where = document["uri"] or f"{document['path']} at {document['offset']}"
         held = f"{document['matched_fraction']:.0%} of its n-grams, {document['covered_fraction']:.0%} of its words in one place"

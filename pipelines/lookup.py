@@ -6,7 +6,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from curate.dedup.search import Pairs, find_exact, find_near
@@ -83,21 +82,28 @@ def _records(file: Path, text_field: str) -> Iterator[Document | Refused]:
 
 def _matched(context: Context, asked: list[Document]) -> list[dict[str, Any]]:
     """The matches of some documents, over all parts; one part's files are open at a time."""
-    texts = as_text([document.text for document in asked])
+    forms = _forms(context, as_text([document.text for document in asked]))
     near = context.recipe.dedup.near
-    signed = signature.measure(texts, near.signature) if near is not None else None
-    words = content_words(content_ids(texts))
-    matches: list[list[dict[str, Any]]] = [[] for _ in asked]
+    signed = [signature.measure(texts, near.signature) for texts in forms] if near is not None else []
+    words = [content_words(content_ids(texts)) for texts in forms]
+    matches: list[dict[str, dict[str, Any]]] = [{} for _ in asked]
     for part in parts(context):
-        exact = find_exact(read_table(context.run / run_file("exact", part)), words)
-        _collect(context, part, exact, True, matches)
-        if near is not None and signed is not None:
-            found = _near(context, part, signed)
-            copies = set(zip(exact.queries.tolist(), exact.rows.tolist(), strict=True))
-            new = np.array([pair not in copies for pair in zip(found.queries.tolist(), found.rows.tolist(), strict=True)], bool)
-            _collect(context, part, Pairs(*(column[new] for column in found)), False, matches)
-    shingles = [0] * len(asked) if signed is None else signed["num_shingles"].to_pylist()
-    return [_answer(*one) for one in zip(asked, matches, shingles, strict=True)]
+        run = read_table(context.run / run_file("exact", part))
+        for of_form in words:
+            _collect(context, part, find_exact(run, of_form), True, matches)
+        for table in signed:
+            _collect(context, part, _near(context, part, table), False, matches)
+    shingles = signed[0]["num_shingles"].to_pylist() if signed else [0] * len(asked)
+    return [_answer(document, list(found.values()), number) for document, found, number in zip(asked, matches, shingles, strict=True)]
+
+
+def _forms(context: Context, texts: pa.LargeStringArray) -> list[pa.LargeStringArray]:
+    """The texts as they are, which is how held-out documents stand in a run, and with the run's edits, if it makes any."""
+    if not context.recipe.edits.is_on:
+        return [texts]
+    from curate.edits.edit import edit_texts
+
+    return [texts, edit_texts(texts, context.recipe.edits).texts]
 
 
 def _near(context: Context, part: Part, signed: pa.Table) -> Pairs:
@@ -108,16 +114,18 @@ def _near(context: Context, part: Part, signed: pa.Table) -> Pairs:
     return find_near(read_table(context.run / run_file("near", part)), behind, queries, signed["num_shingles"].to_numpy(), near)
 
 
-def _collect(context: Context, part: Part, found: Pairs, exact: bool, matches: list[list[dict[str, Any]]]) -> None:
-    """Add the matches of one part to each query's."""
+def _collect(context: Context, part: Part, found: Pairs, exact: bool, matches: list[dict[str, dict[str, Any]]]) -> None:
+    """Add the matches of one part to each query's, by document; an exact copy is none of the near ones, and of two similarities the larger counts."""
     if not len(found.queries):
         return
     rows = pa.array(found.rows)
     fates = read_table(context.run / part.ledger_file, ["reason"])["reason"].take(rows).to_pylist()
     places = read_table(context.run / part.document_file, PLACE).take(rows).to_pylist()
     for query, row, similarity, reason, place in zip(found.queries.tolist(), found.rows.tolist(), found.similarities.tolist(), fates, places, strict=True):
-        fate = {"document": f"{part.hex}:{row}", "source": part.source, "exact": exact, "similarity": similarity, "fate": reason or "kept"}
-        matches[query].append(fate | place)
+        match = {"document": f"{part.hex}:{row}", "source": part.source, "exact": exact, "similarity": similarity, "fate": reason or "kept"}
+        known = matches[query].get(match["document"])
+        if known is None or (not known["exact"] and similarity > known["similarity"]):
+            matches[query][match["document"]] = match | place
 
 
 def _answer(asked: Document, matches: list[dict[str, Any]], num_shingles: int) -> dict[str, Any]:

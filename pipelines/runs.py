@@ -10,6 +10,7 @@ from curate.errors import DamageError, EnvironmentProblem, RecipeError
 from curate.storage import read_batches, read_table, write_bytes
 from pipelines import engine
 from pipelines.context import Context
+from pipelines.earlier import earlier_runs
 from pipelines.executors.local import Workers, available_cores
 from pipelines.journal import Journal
 from pipelines.lock import locked
@@ -112,6 +113,7 @@ def _meet_given_files(context: Context) -> None:
     for path in (recipe.tokenizer.path, recipe.provenance, *(benchmark.path for benchmark in recipe.benchmarks)):
         if path is not None:
             context.inputs.of(recipe.root_folder / path)
+    earlier_runs(context)
 
 
 def _refuse_foreign(named: Path, target: Path) -> None:

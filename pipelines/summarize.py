@@ -22,7 +22,7 @@ from curate.storage import read_table
 from pipelines import summary as told
 from pipelines.context import Context
 from pipelines.earlier import earlier_parts
-from pipelines.parts import Part, with_frozen
+from pipelines.parts import Part, parts, with_frozen
 from pipelines.problems import problems
 from pipelines.stages import STAGES
 from pipelines.stages.classifiers import SIDES, unit_name
@@ -171,6 +171,8 @@ def _duplicates(context: Context) -> told.Duplicates | None:
         clusters,
         tuple(match_curve(near)),
         tuple(link_curve(near)),
+        num_documents=(num_documents := sum(part.num_documents for part in parts(context))),
+        num_empty_signatures=num_documents - sum(context.journal.live[f"index/near/{part.hex}"].counts["entries"] for part in parts(context)) // near.bands,
     )
 
 

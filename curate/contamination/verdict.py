@@ -14,7 +14,8 @@ from curate.kernels.ngrams import LONGEST
 
 CLEAN, CONTAMINATED, UNTESTABLE = "clean", "contaminated", "untestable"
 
-# One row per item; num_words, n, num_ngrams and untestable are those of all its fields as written. num_documents: contaminated by it (which,
+# One row per item; untested_fields: the choices of its fields that cannot be looked for by themselves (a short question without its options), with
+# the reason; num_words, n, num_ngrams and untestable are those of all its fields as written. num_documents: contaminated by it (which,
 # curate.contamination.hits says); num_touched: with any hit; max_matched_fraction, max_covered_fraction: the most any document
 # holds of a form of it; first_part, first_row: the first document it contaminates.
 CERTIFICATE = pa.schema(
@@ -23,6 +24,7 @@ CERTIFICATE = pa.schema(
         pa.field("item_id", pa.string(), nullable=False),
         pa.field("status", pa.string(), nullable=False),
         pa.field("untestable", pa.string()),
+        pa.field("untested_fields", pa.string()),
         pa.field("num_words", pa.int64(), nullable=False),
         pa.field("n", pa.uint8(), nullable=False),
         pa.field("num_ngrams", pa.int64(), nullable=False),
@@ -40,7 +42,7 @@ class ContaminationSettings(BaseModel):
     """How much of an item a document must hold to be contaminated by it: enough of its n-grams, or of its words in one place.
 
     N-grams find what is quoted whole or in part, the words in one place what was edited: options moved, every tenth word another. Measured by
-    tests/bench/bench_contamination.py: with the seven benchmarks it reads, one of 26,648 pages of manuals is contaminated at three quarters of the
+    tests/bench/bench_contamination.py: with the benchmarks it reads, one of 26,648 pages of manuals is contaminated at three quarters of the
     weight whatever an item's length, none at 0.85 for the short ones.
     """
 
@@ -124,7 +126,16 @@ def item_table(items: pa.Table, parts: Iterable[tuple[int, pa.ListArray]], setti
     status = np.where(~testable, UNTESTABLE, np.where(num_documents > 0, CONTAMINATED, CLEAN))
     untestable = pc.if_else(pa.array(testable), pa.scalar(None, pa.string()), kept["untestable"])
     where = [pa.array(first[:, k], pa.int64(), mask=first[:, k] < 0) for k in (0, 1)]
-    columns: list[Any] = [kept["benchmark"], kept["item_id"], pa.array(status, pa.string()), untestable, kept["num_words"], kept["n"], kept["num_ngrams"]]
+    columns: list[Any] = [
+        kept["benchmark"],
+        kept["item_id"],
+        pa.array(status, pa.string()),
+        untestable,
+        _untested(items, owner, num_items),
+        kept["num_words"],
+        kept["n"],
+        kept["num_ngrams"],
+    ]
     columns += [num_documents, num_touched, matched, covered, *(column.cast(pa.uint32()) for column in where)]
     return pa.table(columns, schema=CERTIFICATE)
 
@@ -138,6 +149,16 @@ def owners(items: pa.Table) -> NDArray[np.int64]:
         column = items[name].combine_chunks()
         same = pc.and_(same, pc.equal(column[1:], column[:-1]))
     return np.concatenate(([0], np.cumsum(~same.to_numpy(zero_copy_only=False))))
+
+
+def _untested(items: pa.Table, owner: NDArray[np.int64], num_items: int) -> pa.Array:
+    told: list[list[str]] = [[] for _ in range(num_items)]
+    rows = np.flatnonzero(items["untestable"].is_valid().to_numpy())
+    chosen = items.take(pa.array(rows))
+    for item, fields, form, reason in zip(owner[rows].tolist(), *(chosen[name].to_pylist() for name in ("fields", "form", "untestable")), strict=True):
+        if form == "written":
+            told[item].append(f"{fields}: {reason}")
+    return pa.array(["; ".join(choices) or None for choices in told], pa.string())
 
 
 def _count_pairs(owner: NDArray[np.int64], documents: NDArray[np.int64], num_items: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

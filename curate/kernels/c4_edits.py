@@ -3,7 +3,10 @@
 import numba as nb
 import numpy as np
 
-from curate.kernels.lines import JAVASCRIPT, POLICY, c4_ending, ends_with, scan_line
+from curate.kernels.byte_masks import padded_scratch
+from curate.kernels.citations import citation_end, copy_without_citations
+from curate.kernels.line_scan import find_phrases
+from curate.kernels.lines import JAVASCRIPT, POLICY, c4_ending, scan_line
 from curate.kernels.repetition import stripped
 from curate.kernels.spans import put_span
 
@@ -28,18 +31,13 @@ def c4_edit(words, longest, ending, found, min_words, endings, max_word, phrases
 
 
 @nb.njit
-def citation_end(data, p, end):
-    """Where the citation mark that starts at byte p ends: a bracketed number, "[]", "[edit]" or "[citation needed]"; p where there is none."""
-    q = p + 1
-    while q < end and 48 <= data[q] <= 57:
-        q += 1
-    if q < end and data[q] == 93:
-        return q + 1
-    if end - p >= 6 and ends_with(data, p, p + 6, b"[edit]"):
-        return p + 6
-    if end - p >= 17 and ends_with(data, p, p + 17, b"[citation needed]"):
-        return p + 17
-    return p
+def has_citation(data, p, end):
+    """Whether there is a citation mark between bytes p and end."""
+    while p < end:
+        if citation_end(data, p, end) > p:
+            return True
+        p += 1
+    return False
 
 
 @nb.njit(nogil=True, cache=True)
@@ -51,14 +49,18 @@ def find_c4_cuts(data, offsets, flags, machine, min_words, endings, max_word, ph
     count; citations: whether marks are cut from the lines that stay. A line goes with its line end; where the last line has
     none, the end of the line before goes, so that lines stay joined as they were.
     """
-    out, count = np.empty((1024, 4), np.int64), 0
+    out, count, line = np.empty((1024, 4), np.int64), 0, padded_scratch(offsets)
     for i in range(offsets.size - 1):
         base, end = offsets[i], offsets[i + 1]
         p, kept, run, ended = base, base, -1, True  # end of the last kept line; first cut of the lines cut since
         while p < end:
             stop, following, words, longest, _, found = scan_line(data, p, end, flags, machine)
             start, last = stripped(data, p, stop, flags)
-            edit = c4_edit(words, longest, c4_ending(data, start, last), found, min_words, endings, max_word, phrases)
+            ending = c4_ending(data, start, last)
+            if has_citation(data, start, last):
+                length = copy_without_citations(data, start, last, line)
+                found, ending = find_phrases(line, 0, length, machine), c4_ending(line, 0, length)
+            edit = c4_edit(words, longest, ending, found, min_words, endings, max_word, phrases)
             if edit != _KEEP:
                 run = count if run < 0 else run
                 out = put_span(out, count, i, p - base, following - base, edit)
@@ -66,7 +68,7 @@ def find_c4_cuts(data, offsets, flags, machine, min_words, endings, max_word, ph
             else:
                 kept, run, q = stop, -1, start
                 while citations and q < last:
-                    mark = citation_end(data, q, last) if data[q] == 91 else q
+                    mark = citation_end(data, q, last)
                     if mark > q:
                         out = put_span(out, count, i, q - base, mark - base, CITATION)
                         count += 1

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.kernels.byte_masks import copy_padded, padded_scratch
+from curate.kernels.citations import copy_without_citations, find_citations
 from curate.kernels.line_scan import find_anchors, find_phrases, read_line
 from curate.kernels.line_split import line_scratch, split_lines
 from curate.kernels.quality import BREAK, CLOSER, SPACE, TERMINAL
@@ -88,42 +89,6 @@ def scan_line(data, p, end, flags, machine):
     return p, following, words + (word > 0), max(longest, word), sentences + is_open, found
 
 
-@nb.njit
-def without_citations(data, start, end):
-    """The end of a line without the bracketed numbers, "[edit]" and "[citation needed]" at its end."""
-    while end - start >= 2 and data[end - 1] == 93:
-        p = end - 2
-        while p > start and 48 <= data[p] <= 57:
-            p -= 1
-        if data[p] != 91:
-            p = opening_of(data, start, end, b"[edit]", b"[citation needed]")
-            if p < 0:
-                return end
-        end = p
-    return end
-
-
-@nb.njit
-def ends_with(data, start, end, tail):
-    """Whether bytes start to end end with the bytes of `tail`."""
-    if end - start < len(tail):
-        return False
-    same = 0
-    for k in range(len(tail)):
-        same += data[end - len(tail) + k] == tail[k]
-    return same == len(tail)
-
-
-@nb.njit
-def opening_of(data, start, end, first, second):
-    """Where one of two tails begins, −1 where the line ends with neither."""
-    if ends_with(data, start, end, first):
-        return end - len(first)
-    if ends_with(data, start, end, second):
-        return end - len(second)
-    return -1
-
-
 @nb.njit(inline="always")
 def ends_with_stops(data, start, end):
     """Whether a line ends with three full stops."""
@@ -144,9 +109,7 @@ def starts_with_bullet(data, start, end):
 
 @nb.njit(inline="always")
 def c4_ending(data, start, end):
-    """How a line ends for C4: END_MARK or APOSTROPHE, or 0 (an ellipsis is no end mark)."""
-    if end > start and data[end - 1] == 93:
-        end = without_citations(data, start, end)
+    """How a line without citation marks ends for C4: END_MARK or APOSTROPHE, or 0 (an ellipsis is no end mark)."""
     if end == start or ends_with_stops(data, start, end):
         return 0
     c = data[end - 1]
@@ -164,16 +127,18 @@ def count_lines(data, offsets, flags, machine, anchor_letters, c4_min_words, c4_
     (c4_min_words: int64, fewest words a kept line has; c4_endings: int64, endings it may have, 0 for any): lines kept;
     sentences in them; lines with the placeholder among those long enough and rightly ended; with a curly bracket among
     those that do not mention javascript either. Phrases (machine) are looked for in lines with an anchor of theirs
-    (anchor_letters), the curly bracket in all. c4_max_word: lines with a longer word are kept in no variant.
+    (anchor_letters), the curly bracket in all. c4_max_word: lines with a longer word are kept in no variant. What C4 looks
+    for, it looks for in a line without its citation marks; but words are counted with them, as in datatrove.
     """
-    text = padded_scratch(offsets)
-    anchors = np.empty(text.size, np.int64)
+    text, line = padded_scratch(offsets), padded_scratch(offsets)
+    anchors, citations = np.empty(text.size, np.int64), np.empty(text.size, np.int64)
     counts = np.empty(out.shape[0], np.int64)  # one text's, since rows of out may all lie in the same few places of the cache
     for i in range(offsets.size - 1):
         counts[:] = 0
         size = copy_padded(data, offsets[i], offsets[i + 1], text)
         find_anchors(text, size, anchor_letters, anchors)
-        p, next_anchor = 0, 0
+        find_citations(text, size, citations)
+        p, next_anchor, next_citation = 0, 0, 0
         while p < size:
             stop, following, words, longest, sentences, bracket = read_line(text, p, size, flags)
             found = CURLY_BRACKET if bracket else u8(0)
@@ -182,7 +147,14 @@ def count_lines(data, offsets, flags, machine, anchor_letters, c4_min_words, c4_
                 while anchors[next_anchor] < stop:
                     next_anchor += 1
             start, stop = stripped(text, p, stop, flags)
-            ending = c4_ending(text, start, stop)
+            ending, c4_sentences, c4_found = c4_ending(text, start, stop), sentences, found
+            if citations[next_citation] < stop:
+                length = copy_without_citations(text, start, stop, line)
+                _, _, _, _, c4_sentences, bracket = read_line(line, 0, length, flags)
+                c4_found = find_phrases(line, 0, length, machine) | (CURLY_BRACKET if bracket else u8(0))
+                ending = c4_ending(line, 0, length)
+                while citations[next_citation] < stop:
+                    next_citation += 1
             counts[0] += 1
             counts[1] += starts_with_bullet(text, start, stop)
             counts[2] += ends_with_ellipsis(text, start, stop)
@@ -196,11 +168,11 @@ def count_lines(data, offsets, flags, machine, anchor_letters, c4_min_words, c4_
             for v in range(c4_min_words.size):
                 if longest <= c4_max_word and words >= c4_min_words[v] and (c4_endings[v] == 0 or ending & c4_endings[v]):
                     row = 10 + 4 * v
-                    kept = not found & (JAVASCRIPT | POLICY)
+                    kept = not c4_found & (JAVASCRIPT | POLICY)
                     counts[row] += kept
-                    counts[row + 1] += sentences if kept else 0
-                    counts[row + 2] += (found & LOREM_IPSUM) != 0
-                    counts[row + 3] += (found & (CURLY_BRACKET | JAVASCRIPT)) == CURLY_BRACKET
+                    counts[row + 1] += c4_sentences if kept else 0
+                    counts[row + 2] += (c4_found & LOREM_IPSUM) != 0
+                    counts[row + 3] += (c4_found & (CURLY_BRACKET | JAVASCRIPT)) == CURLY_BRACKET
             p = following
         out[:, i] = counts
 

@@ -12,7 +12,8 @@ C4 keeps or drops single lines. How many it would keep, and the sentences in tho
     c4_code         at least 5 words, ending with . ? ! ": the released code (tensorflow_datasets, text/c4_utils.py)
 
 In all of them a line with a word of more than 1,000 characters goes, and one that mentions javascript or a policy phrase.
-The words of a line are here what white space separates; a citation mark at the end of a line is ignored.
+The words of a line are here what white space separates, citation marks among them; how a line ends, its sentences and
+what it mentions are looked for without citation marks, as in datatrove.
 """
 
 import functools
@@ -38,7 +39,7 @@ from curate.kernels.lines import (
 )
 from curate.kernels.quality import character_flags
 
-VERSION = 1
+VERSION = 2
 MAX_SHORT_LINE = 30  # characters: datatrove's FineWebQualityFilter, short_line_length
 MIN_LONG_LINE = 200  # characters: mC4 (arXiv 2010.11934, section 3.1)
 MAX_WORD = 1000  # characters: tensorflow_datasets, text/c4_utils.py

@@ -1,7 +1,7 @@
 """The part of select that finds cut-offs: values that rules need of the whole corpus before they can judge one document."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,13 +45,19 @@ def rules_in_force(context: Context) -> RuleSettings:
 
 
 def find_cutoffs(measures: dict[str, list[Path]], wanted: list[list[Any]], target: Path) -> Done:
-    values: dict[str, float] = {}
-    for cutoff in (Cutoff(*one) for one in wanted):
+    found = values(measures, [Cutoff(*one) for one in wanted])
+    return Done([write_bytes(target, json.dumps(found, indent=1, sort_keys=True).encode())], {"values": found})
+
+
+def values(measures: Mapping[str, list[Path]], wanted: Sequence[Cutoff]) -> dict[str, float]:
+    """The value of each cut-off, by its name. measures: the files of all parts, by family."""
+    found: dict[str, float] = {}
+    for cutoff in wanted:
         family, _, column = cutoff.column.partition(".")
         batches = partial(_column, measures[family], column)
         num_documents = sum(len(batch) for batch in batches())
-        values[cutoff.name] = value_at(batches, cutoff.rank(num_documents))
-    return Done([write_bytes(target, json.dumps(values, indent=1, sort_keys=True).encode())], {"values": values})
+        found[cutoff.name] = value_at(batches, cutoff.rank(num_documents))
+    return found
 
 
 def _column(files: list[Path], column: str) -> Iterator[NDArray[np.generic]]:

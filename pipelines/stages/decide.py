@@ -1,7 +1,7 @@
 """The one unit that sees every document: clusters over the index, then verdicts, then a ledger for each part."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,14 +54,20 @@ class Roots(NamedTuple):
     read: Near | None
 
 
+class Decision(NamedTuple):
+    """What became of every document, by the numbers of `numbering`."""
+
+    numbering: Numbering
+    roots: Roots
+    verdicts: Verdicts
+
+
 def decide_run(
     run: Path, parts: list[Part], earlier: list[EarlierPart], buckets: dict[str, list[Path]], benchmark_index: Path | None, settings: dict[str, Any]
 ) -> Done:
     """Decide every document's fate and write it down."""
-    numbering = number_parts(((part.id, part.num_documents) for part in parts), [part.rows for part in earlier])
-    facts = _facts(run, parts, earlier, benchmark_index, settings)
-    roots = _roots(run, parts, earlier, buckets, numbering, facts, settings)
-    verdicts = decide(facts.rules, facts.held_out, facts.contaminated, roots.exact, roots.near, facts.preferences, num_earlier=numbering.num_earlier)
+    found = facts(run, parts, earlier, benchmark_index, settings, lambda part: read_table(run / part.rules_file)["reason"])
+    numbering, roots, verdicts = decision(run, parts, earlier, buckets, settings, found)
     repeated = copies(verdicts, [Step.model_validate(step) for step in settings["dedup"]["rehydrate"]], numbering.num_earlier)
     own = [part for part in parts if not part.frozen]
     outputs = [write_ledger(run / part.ledger_file, verdicts, numbering, part.id, repeated) for part in own]
@@ -74,7 +80,15 @@ def decide_run(
     return Done(outputs, told | {"repeated": np.stack([times, documents], axis=1).tolist()})
 
 
-def _facts(run: Path, parts: list[Part], earlier: Sequence[EarlierPart], benchmark_index: Path | None, settings: dict[str, Any]) -> Facts:
+def facts(
+    run: Path,
+    parts: list[Part],
+    earlier: Sequence[EarlierPart],
+    benchmark_index: Path | None,
+    settings: dict[str, Any],
+    reasons_of: Callable[[Part], pa.Array | pa.ChunkedArray],
+) -> Facts:
+    """What the measures say of every document. reasons_of: the rules' reason for each document of a part of this run, null where it passes."""
     held_out_settings = HeldOutSettings.model_validate(settings["held_out"])
     contamination = ContaminationSettings.model_validate(settings["contamination"])
     policy = Representative.model_validate(settings["dedup"]["representative"])
@@ -94,11 +108,21 @@ def _facts(run: Path, parts: list[Part], earlier: Sequence[EarlierPart], benchma
             held.append(np.ones(part.num_documents, bool))
             dirty.append(np.zeros(part.num_documents, bool))
             continue
-        reasons.append(read_table(run / part.rules_file)["reason"])
+        reasons.append(reasons_of(part))
         held.append(select_held_out(deciding_ids(run, part, edited=settings.get("edited", False)), part.source, held_out_settings))
         dirty.append(np.zeros(part.num_documents, bool) if items is None else contaminated(_hits(run, part), items, contamination))
     preferred = preferences(policy, np.concatenate(lengths), None if plain else np.concatenate(first))
     return Facts(judged(reasons), np.concatenate(held), np.concatenate(dirty), preferred)
+
+
+def decision(
+    run: Path, parts: list[Part], earlier: list[EarlierPart], buckets: dict[str, list[Path]], settings: dict[str, Any], found: Facts
+) -> Decision:
+    """Link the duplicates and decide; nothing is written."""
+    numbering = number_parts(((part.id, part.num_documents) for part in parts), [part.rows for part in earlier])
+    roots = _roots(run, parts, earlier, buckets, numbering, found, settings)
+    verdicts = decide(found.rules, found.held_out, found.contaminated, roots.exact, roots.near, found.preferences, num_earlier=numbering.num_earlier)
+    return Decision(numbering, roots, verdicts)
 
 
 def deciding_ids(run: Path, part: Part, *, edited: bool) -> pa.FixedSizeBinaryArray:

@@ -5,14 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.contamination.held_out import HeldOutPart, HeldOutSettings, select_held_out, write_held_out
-from curate.edits.edit import COUNTS as EDIT_COUNTS
 from curate.edits.settings import FAMILY as EDITS_FAMILY
-from curate.rules.rule import frame_column
 from curate.rules.settings import RuleSettings
 from curate.rules.verdicts import families as families_of_rules
 from curate.rules.verdicts import judge, outcomes
@@ -23,6 +20,7 @@ from pipelines.parts import Part, parts, with_frozen
 from pipelines.stages.cut import OF_CUTS, before_cuts
 from pipelines.stages.cutoffs import rules_in_force
 from pipelines.stages.decide import decide_run, deciding_ids
+from pipelines.stages.frames import rule_frame
 from pipelines.stages.gather import frozen_files
 from pipelines.stages.index import bucket_file, kinds
 from pipelines.stages.measure import BENCHMARK_INDEX
@@ -129,9 +127,7 @@ def bucket_files(context: Context, *only: str) -> list[str]:
 def judge_part(measures: dict[str, Path], settings: dict[str, Any], target: Path) -> Done:
     """Write the verdict of the rules; `counts` tells for every rule how many documents it judged and failed."""
     chosen = RuleSettings.model_validate(settings)
-    only = {EDITS_FAMILY: EDIT_COUNTS}  # of the others, every column
-    frames = [_named(family, read_table(path, only.get(family))) for family, path in measures.items() if family not in ("signature", "benchmarks")]
-    frame = pl.concat(frames, how="horizontal")
+    frame = rule_frame(measures.__getitem__, chosen)
     reasons = pa.array(judge(frame, chosen).to_list(), pa.string()).dictionary_encode()
     occurring = sorted(reason for reason in reasons.dictionary.to_pylist())
     coded = pa.DictionaryArray.from_arrays(
@@ -139,13 +135,6 @@ def judge_part(measures: dict[str, Path], settings: dict[str, Any], target: Path
     )
     output = write_table(target, pa.table([coded], schema=VERDICT))
     return Done([output], {"rules": outcomes(frame, chosen)})
-
-
-def _named(family: str, table: pa.Table) -> pl.DataFrame:
-    """A family's columns by the names that rules know them by."""
-    frame = pl.from_arrow(table.rename_columns([frame_column(f"{family}.{name}") for name in table.column_names]))
-    assert isinstance(frame, pl.DataFrame)
-    return frame
 
 
 def copy_frozen(path: Path, target: Path) -> Done:

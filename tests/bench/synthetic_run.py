@@ -36,10 +36,10 @@ sources:
   - {name: books, paths: [books.jsonl], format: jsonl}
 slice_bytes: 1024
 rules:
-  languages: {allowed: [en, de], min_score: 0.5}
+  languages: {min_score: 0.2}
   gopher_repetition: {}
   gopher_quality: {}
-  c4: {}
+  c4: {min_sentences: 1}
   fineweb: {}
 held_out: {fraction: 0.01}
 """

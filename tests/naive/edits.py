@@ -2,7 +2,7 @@
 
 import re
 
-from tests.naive.quality import POLICY, ascii_lower, ending
+from tests.naive.quality import POLICY, ascii_lower, ending, without_citations
 
 Span = tuple[int, int, str]  # start, end (bytes), what stands in its place
 COUNTERS = "likes|shares|comments|retweets|reposts|quotes|bookmarks|upvotes|downvotes|downloads|views|followers"
@@ -45,7 +45,7 @@ def join(lines: list[tuple[str, str]], kept: list[tuple[str, str]]) -> str:
 
 
 def keeps_c4(line: str, min_words: int, marks: str, max_word: int = 1000) -> bool:
-    words, lower = line.split(), ascii_lower(line)
+    words, lower = line.split(), ascii_lower(without_citations(line))
     ended = not marks or (ending(line.strip()) != "" and ending(line.strip()) in marks)
     return (
         len(words) >= min_words

@@ -65,8 +65,12 @@ def ascii_lower(text: str) -> str:
     return "".join(c.lower() if c.isascii() else c for c in text)
 
 
+def without_citations(line: str) -> str:
+    return re.sub(r"\[[0-9]*\]|\[edit\]|\[citation needed\]", "", line)
+
+
 def ending(line: str) -> str:
-    line = re.sub(r"(\[[0-9]*\]|\[edit\]|\[citation needed\])+$", "", line)
+    line = without_citations(line)
     return "" if line.endswith("...") or not line else line[-1]
 
 
@@ -76,6 +80,7 @@ def measure_c4(lines: list[str], min_words: int, marks: str) -> list[int]:
         words = line.split()
         if any(len(word) > 1000 for word in words) or len(words) < min_words or (marks and (ending(line) == "" or ending(line) not in marks)):
             continue
+        line = without_citations(line)
         lower = ascii_lower(line)
         placeholder += "lorem ipsum" in lower
         if "javascript" in lower:

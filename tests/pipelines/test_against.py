@@ -188,7 +188,7 @@ def test_texts_are_found_with_what_became_of_them_best_first(folder: Path, secon
         (document(folder / "second" / "run", "new-30"), "kept", True),
         (document(folder / "second" / "run", "new-copy"), "exact_duplicate", True),
     ]
-    assert [match["identifier"] for match in found["like"]] == ["nearly-seen", "nearly-seen-again"] or len(found["like"]) == 2
+    assert {match["identifier"] for match in found["like"]} == {"nearly-seen", "nearly-seen-again"}
     assert {match["fate"] for match in found["like"]} == {"near_duplicate"}
     assert all(0.7 <= match["similarity"] < 1 for match in found["like"])
     assert [match["fate"] for match in found["gone"]] == ["gopher_quality.min_words"]
@@ -200,6 +200,15 @@ def test_a_plain_text_is_one_document_whatever_it_is_called(second: Context, tmp
     (item,) = lookup(second, tmp_path / "page")["documents"]
     assert (item["kept"], item["num_matches"]) == (True, 1)
     assert "in the corpus: 1 match" in as_lines(lookup(second, tmp_path / "page"))[0]
+
+
+def test_a_text_is_found_though_the_run_edited_it(tmp_path: Path) -> None:
+    texts = [f"{letter(number)} Write to person-{number}@mail.example today." for number in range(4)]
+    write_jsonl(tmp_path / "archives" / "letters.jsonl", [{"id": str(number), "text": text} for number, text in enumerate(texts)])
+    (tmp_path / "recipe.yaml").write_text(WHOLE + "edits: {personal_data: {}}\n", encoding="utf8")
+    run(tmp_path / "recipe.yaml", tmp_path / "run", workers=1, until="select")
+    found = answers(open_run(tmp_path / "run"), asked(tmp_path, {"raw": texts[2]}))
+    assert [(match["identifier"], match["exact"]) for match in found["raw"]] == [("2", True)]
 
 
 def test_lines_that_hold_no_text_are_told(second: Context, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_an_edited_copy_of_a_document_that_another_run_froze_is_not_trained_on(f
     opened = open_run(tmp_path / "run")
     assert frozen_pages - {"menu"}
     for name in sorted(frozen_pages - {"menu"}):
-        found = explain_document(opened, document(tmp_path / "run", name))
+        found = explain_document(opened, name)
         assert (found["reason"], len(found["edits"])) == ("near_held_out", 61 if name == "mostly" else 4), name
     others = [explain_document(opened, f"page-{number}")["reason"] for number in range(60) if f"page-{number}" not in frozen_pages]
     assert set(others) == {None}

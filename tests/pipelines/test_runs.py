@@ -186,3 +186,13 @@ def test_a_file_that_only_a_late_stage_needs_is_missed_before_the_first(tmp_path
     with pytest.raises(InputError, match=r"archives/none: the input file cannot be read: .*correct its path in the recipe"):
         pipelines.run(recipe, tmp_path / "run", changes=[change], workers=1)
     assert not (tmp_path / "run" / "journal.jsonl").exists()
+
+
+def test_documents_too_short_for_a_signature_are_counted_and_can_fail_the_run(tmp_path: Path) -> None:
+    recipe = corpus(tmp_path, 6, RECIPE.replace("  gopher_quality: {min_words: 20}\n", "  gopher_quality: {min_words: 2}\n"))
+    with (tmp_path / "archives" / "letters.jsonl").open("a") as file:
+        file.writelines(json.dumps({"id": f"short-{number}", "text": f"Only these {number} words."}) + "\n" for number in range(3))
+    summary = pipelines.run(recipe, tmp_path / "run", until="select", workers=1, changes=["gates.fail_on=[empty_signatures]"])
+    assert summary.duplicates is not None
+    assert (summary.duplicates.num_documents, summary.duplicates.num_empty_signatures) == (9, 3)
+    assert summary.gates == ("empty_signatures",)

@@ -31,6 +31,7 @@ def test_every_item_is_clean_contaminated_or_untestable(tmp_path: Path) -> None:
     assert table["item_id"].to_pylist() == ["quiz/0", "quiz/1", "quiz/2", "quiz/3"]
     assert table["status"].to_pylist() == ["contaminated", "untestable", "clean", "contaminated"]
     assert table["untestable"].to_pylist() == [None, "fewer than 8 words", None, None]
+    assert table["untested_fields"].to_pylist() == [None, "question: fewer than 8 words", None, None]
     assert table["num_documents"].to_pylist() == [2, 0, 0, 1]
     assert table["num_touched"].to_pylist() == [4, 0, 0, 1]
     assert table["max_matched_fraction"].to_pylist() == [1, 0, 0, 1]

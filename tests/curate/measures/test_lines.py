@@ -136,3 +136,12 @@ def test_windows_line_ends_change_nothing() -> None:
 def test_a_million_short_lines_take_linear_time() -> None:
     row = measured(["x\n" * 1_000_000])[0]
     assert (row["num_lines"], row["num_short_text_lines"], row["num_duplicate_text_line_characters"]) == (1_000_000, 1_000_000, 999_999)
+
+
+def test_c4_looks_at_a_line_as_if_it_had_no_citation_marks() -> None:
+    (counts,) = measured(
+        ["It rose slowly.[1] It fell again.[22] It stayed low.[citation needed]\nThe lorem [2]ipsum line is here.\nUses java[1]script here.\nshort [1] line."]
+    )
+    assert (counts["num_c4_lines"], counts["num_c4_sentences"]) == (3, 5)  # [1] counts as a word of the last line, as in datatrove
+    assert (counts["num_c4_lorem_ipsum_lines"], counts["num_lorem_ipsum_lines"]) == (1, 0)
+    assert (counts["num_sentences"], counts["num_javascript_lines"]) == (4, 0)
