@@ -105,5 +105,6 @@ def _refuse_variants(rules: RuleSettings, changes: Sequence[str]) -> None:
         names = key.split(".")
         if len(names) == 3 and names[0] == "rules" and names[1] in SETS and names[2] == "variant" and getattr(rules, names[1]) is not None:
             raise RecipeError(
-                f"--set {change}: a run's recipe has every limit written out, which another variant would not replace; give the whole set: --set 'rules.{names[1]}={{variant: {value}}}'"
+                f"--set {change}: a run's recipe has every limit written out, which another variant would not replace;"
+                f" give the whole set: --set 'rules.{names[1]}={{variant: {value}}}'"
             )

@@ -67,6 +67,19 @@ def eight_bytes(typingctx, text, p):
 
 
 @intrinsic
+def copy_block(typingctx, source, p, target, q):
+    """Copy the 64 bytes from source[p] to target[q]. Both must have them."""
+
+    def generate(context, builder, signature, given):
+        block = _at(context, builder, signature.args[0], given[0], given[1], _BLOCK)
+        data = context.make_array(signature.args[2])(context, builder, given[2]).data
+        builder.store(block, builder.bitcast(builder.gep(data, [given[3]]), _BLOCK.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.none(source, types.int64, target, types.int64), generate
+
+
+@intrinsic
 def lowest_bit(typingctx, bits):
     """The position of the lowest set bit, 64 where none is."""
 

@@ -1,15 +1,19 @@
 """MB/s of MinHash signatures on one core, and how many times datasketch's speed that is, in the same run.
 
-    python -m tests.bench.bench_signatures [--data FILE|FOLDER] [--column text] [--megabytes 20] [--repeats 5]
+    python -m tests.bench.bench_signatures [--data FILE|FOLDER] [--column text] [--megabytes 20] [--repeats 5] [--peers DIR]
 
 FILE: Parquet, JSON Lines or plain text; FOLDER: its .txt, .md, .rst and .py files, one a document. Without either, the
 sources of Python's standard library. datasketch is given a share of the documents (it is slow) in two ways: from text, as its users do it
-(words by a regular expression, each shingle joined and hashed by xxh32), and from ready shingle hashes.
+(words by a regular expression, each shingle joined and hashed by xxh32), and from ready shingle hashes. With --peers (see
+`python -m tests.bench.peers`) daft signs the same documents, pinned to one core.
 """
 
 import argparse
+import json
 import re
+import subprocess
 import sysconfig
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -66,12 +70,23 @@ def sketch_hashes(hashes: list[list[int]]) -> None:
         MinHash(num_perm=112, scheme="affine32", hashfunc=int).update_batch(one)
 
 
+def sign_with_daft(texts: pa.LargeStringArray, peers: Path) -> float:
+    """Seconds that daft takes, in a process of its own on one core."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "texts.jsonl"
+        with source.open("w", encoding="utf8") as file:
+            file.writelines(json.dumps({"text": text}) + "\n" for text in texts.to_pylist())
+        command = ["taskset", "-c", "0", peers.resolve() / "misc" / "bin" / "python", Path(__file__).parent / "peers" / "sign_daft.py", source]
+        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--column", default="text")
     parser.add_argument("--megabytes", type=float, default=20)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--peers", type=Path)
     given = parser.parse_args()
     texts = first_megabytes(texts_of(given.data, given.column), given.megabytes)
     _, offsets = text_buffers(texts)
@@ -86,7 +101,10 @@ def main() -> None:
     theirs_ready = some_megabytes / best_of(2, lambda: sketch_hashes(ready))
     print(f"{len(texts):,} documents, {megabytes:.1f} MB, {num_shingles:,} shingles; {chosen.num_perm} values, best of {given.repeats}, one core")
     print(f"{'text to signature':32}{ours:9.1f} MB/s {len(texts) / megabytes * ours:11,.0f} documents/s")
-    for name, speed in (("datasketch, text to signature", theirs), ("datasketch, from ready hashes", theirs_ready)):
+    peers = [("datasketch, text to signature", theirs), ("datasketch, from ready hashes", theirs_ready)]
+    if given.peers is not None:
+        peers.append(("daft.minhash, text to signature", megabytes / sign_with_daft(texts, given.peers)))
+    for name, speed in peers:
         print(f"{name:32}{speed:9.1f} MB/s {ours / speed:11.1f} times slower")
 
 
