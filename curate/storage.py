@@ -157,7 +157,10 @@ def read_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[p
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read an Arrow IPC file whole, or only some of its columns (see `read_batches`). Uncompressed files are memory-mapped, not copied."""
+    """Read an Arrow IPC file whole, or only some of its columns (see `read_batches`).
+
+    An uncompressed file read whole is memory-mapped; with `columns` given it is copied, since the columns are picked while reading.
+    """
     schema = read_schema(path)
     if columns is not None:
         schema = pa.schema([schema.field(column) for column in columns], schema.metadata)

@@ -108,6 +108,9 @@ def run(
 
     Example: corpuscle run recipe.yaml --workers 2
     """
+    from pipelines.executors.light import keep_pandas_out
+
+    keep_pandas_out()
     from pipelines import runs, table
     from pipelines.progress import Progress
 
@@ -151,6 +154,44 @@ def explain(
         return
     found = explaining.explain_row(open_run(run), row) if row is not None else explaining.explain_document(open_run(run), str(document))
     give(explaining.as_json(found) if as_json else explaining.as_text(found))
+
+
+@app.command()
+def whatif(
+    run: RunFolder,
+    changes: SetOption = None,
+    examples: Annotated[int, typer.Option(min=0, max=1000, help="Documents shown of each side.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """What would a changed recipe keep and drop? Decides the corpus again in memory, from measures and index alone. Writes nothing.
+
+    Example: corpuscle whatif runs/quickstart --set rules.gopher_quality.min_words=60
+    """
+    from pipelines import explain as explaining
+    from pipelines import whatif_text
+    from pipelines.runs import open_run
+    from pipelines.whatif import whatif as ask
+
+    found = ask(open_run(run), changes or [], examples)
+    give(explaining.as_json(found) if as_json else "\n".join(whatif_text.as_lines(found)))
+
+
+@app.command()
+def sweep(
+    run: RunFolder,
+    rule: Annotated[str, typer.Option(metavar="SET.RULE", help="The rule, such as gopher_quality.min_words, or classifiers.NAME.", show_default=False)],
+    values: Annotated[str, typer.Option(metavar="A,B,C", help="The limits to try; null: off.", show_default=False)],
+    as_json: JsonOption = False,
+) -> None:
+    """What would other limits of one rule keep? Documents it fails, documents and bytes kept for each value. Writes nothing.
+
+    Example: corpuscle sweep runs/quickstart --rule gopher_quality.min_words --values 20,50,100
+    """
+    from pipelines import sweep as sweeping
+    from pipelines.runs import open_run
+
+    found = sweeping.sweep(open_run(run), rule, sweeping.split_values(values))
+    give(json.dumps(found) if as_json else "\n".join(sweeping.as_lines(found)))
 
 
 @app.command()
@@ -199,9 +240,7 @@ def dedup(
     verdicts: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every document's verdict here, an Arrow file.", show_default=False)
     ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Jaccard similarity that counts as near; chooses bands and rows.", show_default=False)
-    ] = None,
+    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Jaccard similarity that counts as near; chooses bands and rows.")] = 0.7,
     shingle_words: Annotated[int, typer.Option(min=1, help="Consecutive words in a shingle.")] = 5,
     text_field: Annotated[str, typer.Option(help="The key of a record's text.")] = "text",
     id_field: Annotated[str, typer.Option(help="The key of a record's own identifier.")] = "id",
@@ -213,6 +252,9 @@ def dedup(
 
     Example: corpuscle dedup crawl-*.jsonl --threshold 0.8 > kept-ids.txt
     """
+    from pipelines.executors.light import keep_pandas_out
+
+    keep_pandas_out()
     from curate.dedup.files import Fields
     from pipelines.deduplicate import deduplicate_files, near_settings
     from pipelines.executors.local import available_cores

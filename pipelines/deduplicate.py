@@ -14,6 +14,9 @@ from curate.measures.signature import checked
 from curate.storage import publish, write_batches
 
 
+DEFAULTS = {"threshold": 0.7, "verify": "shingles"}  # that is 22 bands of 5; its files lie in the scratch folder only
+
+
 def deduplicate_files(
     files: Sequence[Path],
     settings: NearSettings,
@@ -91,5 +94,5 @@ def _refuse_clashes(files: Sequence[Path], written: Sequence[Path]) -> None:
 
 
 def near_settings(**options: Any) -> NearSettings:
-    """Settings from those options that are not None. Raises RecipeError for one out of range."""
-    return checked(NearSettings, {name: value for name, value in options.items() if value is not None})
+    """DEFAULTS, with those options that are not None. Raises RecipeError for one out of range."""
+    return checked(NearSettings, DEFAULTS | {name: value for name, value in options.items() if value is not None})

@@ -1,7 +1,7 @@
 """Earlier runs that this one is deduplicated against: their kept documents are the first copies, their files are read where they lie.
 
 Nothing of an earlier run is judged, counted or made again: of its index the sorted runs, of its ledger the mark of kept
-documents, of its measures the signatures (memory-mapped) are read, and the checksum of each such file is in the key of
+documents, of its measures the signatures and shingles (memory-mapped) are read, and the checksum of each such file is in the key of
 the unit that reads it. Parts of different runs may have equal ids, so an earlier part goes by a number of its own here.
 """
 
@@ -91,6 +91,11 @@ def _require_comparable(context: Context, earlier: Context) -> None:
         return
     if there is None:
         raise RecipeError(f"dedup.against: {earlier.run} looked for no near-duplicates, so it has no signatures; set dedup.near: null here too, or run it anew")
+    if lacking := [family for family in here.families if family not in there.families]:
+        raise RecipeError(
+            f"dedup.against: {earlier.run} was made with dedup.near.verify: {there.verify}, so it has no {lacking[0]};"
+            f" set dedup.near.verify: {there.verify} here too, or run it anew with {here.verify}"
+        )
     if different := [f"{name} {getattr(there, name)} there, {getattr(here, name)} here" for name in MUST_AGREE if getattr(there, name) != getattr(here, name)]:
         raise RecipeError(
             f"dedup.against: {earlier.run} made its index with other settings of dedup.near ({'; '.join(different)}), so the two cannot be merged;"

@@ -32,7 +32,7 @@ MAX_MATCHES = 20
 OF_ANOTHER_RUN = {"path": "(held out by another run)", "offset": None, "row_group": None, "uri": None, "identifier": None}
 PLACE = ["path", "offset", "row_group", "uri", "identifier"]
 NUMBER = re.compile(r"[0-9]{1,18}")  # what fits the columns it is compared with
-UNSHOWN = ("signature", "benchmarks")  # families whose columns are not one number a document
+UNSHOWN = ("signature", "shingles", "benchmarks")  # families whose columns are not one number a document
 
 
 def explain_document(context: Context, query: str) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from curate.dedup.search import Pairs, find_exact, find_near
+from curate.dedup.search import Pairs, Sides, find_exact, find_near
 from curate.dedup.signatures import Signatures
 from curate.documents import as_text, content_ids, content_words
 from curate.errors import DamageError, InputError
 from curate.gather.files import find_files
-from curate.measures import signature
+from curate.measures.shingles import measure_with_signatures
 from curate.readers import Document, Limits, Refused, SourceSettings, read
 from curate.storage import read_table
 from pipelines.context import Context
@@ -84,16 +84,16 @@ def _matched(context: Context, asked: list[Document]) -> list[dict[str, Any]]:
     """The matches of some documents, over all parts; one part's files are open at a time."""
     forms = _forms(context, as_text([document.text for document in asked]))
     near = context.recipe.dedup.near
-    signed = [signature.measure(texts, near.signature) for texts in forms] if near is not None else []
+    signed = [measure_with_signatures(texts, near.signature) for texts in forms] if near is not None else []
     words = [content_words(content_ids(texts)) for texts in forms]
     matches: list[dict[str, dict[str, Any]]] = [{} for _ in asked]
     for part in parts(context):
         run = read_table(context.run / run_file("exact", part))
         for of_form in words:
             _collect(context, part, find_exact(run, of_form), True, matches)
-        for table in signed:
-            _collect(context, part, _near(context, part, table), False, matches)
-    shingles = signed[0]["num_shingles"].to_pylist() if signed else [0] * len(asked)
+        for tables in signed:
+            _collect(context, part, _near(context, part, *tables), False, matches)
+    shingles = signed[0][0]["num_shingles"].to_pylist() if signed else [0] * len(asked)
     return [_answer(document, list(found.values()), number) for document, found, number in zip(asked, matches, shingles, strict=True)]
 
 
@@ -106,12 +106,13 @@ def _forms(context: Context, texts: pa.LargeStringArray) -> list[pa.LargeStringA
     return [texts, edit_texts(texts, context.recipe.edits).texts]
 
 
-def _near(context: Context, part: Part, signed: pa.Table) -> Pairs:
+def _near(context: Context, part: Part, signed: pa.Table, hashes: pa.Table) -> Pairs:
     near = context.recipe.dedup.near
     assert near is not None
     behind = Signatures([read_table(context.run / part.measure_file("signature"))], near.num_perm)
     queries = signed["signature"].combine_chunks().flatten().to_numpy().reshape(-1, near.num_perm)
-    return find_near(read_table(context.run / run_file("near", part)), behind, queries, signed["num_shingles"].to_numpy(), near)
+    sides = Sides(read_table(context.run / part.measure_file("shingles")), hashes) if "shingles" in near.families else None
+    return find_near(read_table(context.run / run_file("near", part)), behind, queries, signed["num_shingles"].to_numpy(), near, sides)
 
 
 def _collect(context: Context, part: Part, found: Pairs, exact: bool, matches: list[dict[str, dict[str, Any]]]) -> None:

@@ -17,10 +17,9 @@ from curate.dedup.near import NearSettings
 from curate.dedup.pieces import LineSettings, ParagraphSettings
 from curate.dedup.representative import Representative
 from curate.dedup.substrings import SubstringSettings
-from curate.edits.settings import FAMILY as EDITS_FAMILY
 from curate.edits.settings import EditSettings
 from curate.errors import RecipeError
-from curate.fit.classifier import ClassifierSettings, FromSource
+from curate.fit.classifier import ClassifierSettings
 from curate.fit.perplexity import PerplexitySettings
 from curate.fit.tokenizer import TokenizerSettings
 from curate.ledger.rehydration import Step
@@ -33,10 +32,18 @@ from curate.rules.settings import RuleSettings
 from pipelines import recipe_file
 from pipelines.journal import canonical
 from pipelines.problems import GateSettings
+from pipelines.recipe_checks import ACROSS, check_recipe
 from train.settings import TrainSettings
 
 MADE_FOR_A_MACHINE = ("dtype", "num_threads")
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
+# What pydantic calls an object and an array, as it is written in YAML.
+REMEDIES = {
+    "model_type": "; give its settings as `key: value`, or {} for its defaults",
+    "model_attributes_type": "; give its settings as `key: value`, or {} for its defaults",
+    "list_type": "; write a list: [first, second]",
+    "tuple_type": "; write a list: [first, second]",
+}
 
 
 class DedupSettings(BaseModel):
@@ -51,11 +58,14 @@ class DedupSettings(BaseModel):
         [], description="How often a kept document stands in the training rows, by the size of its cluster; none: once. By ascending min_size."
     )
     against: list[str] = Field(
-        [], description="Folders of earlier runs, or one; what duplicates a document they kept is dropped. Runs that those were made against are to be named too."
+        [],
+        description="Folders of earlier runs, or one; what duplicates a document they kept is dropped. Runs that those were made against are to be named too.",
     )
     lines: LineSettings | None = Field(None, description="Cut lines that occur in several kept documents; null leaves them in.")
     paragraphs: ParagraphSettings | None = Field(None, description="Cut paragraphs that occur in several kept documents; null leaves them in.")
-    substrings: SubstringSettings | None = Field(None, description="Cut word sequences that stand at an earlier place of the kept documents; null leaves them in.")
+    substrings: SubstringSettings | None = Field(
+        None, description="Cut word sequences that stand at an earlier place of the kept documents; null leaves them in."
+    )
     min_words_after_cuts: int = Field(50, ge=1, description="Words that a document must have left when something was cut from it (50: Gopher's least).")
 
     @field_validator("against", mode="before")
@@ -102,9 +112,15 @@ class Recipe(BaseModel):
     edits: EditSettings = EditSettings()
     language: LanguageSettings = LanguageSettings()
     classifiers: list[ClassifierSettings] = Field([], description="Quality classifiers to fit; their scores are the measure family quality.")
-    perplexity: PerplexitySettings | None = Field(None, description="An n-gram model of reference texts; how they surprise it is the measure family perplexity.")
-    block_lists: BlockListSettings | None = Field(None, description="Files of domains, URLs and words that rules.url looks URIs up in; null: URIs are not looked at.")
-    measures: dict[str, dict[str, Any]] = Field({}, description="Measure families of installed packages (entry point group corpuscle.measures), by name, with their settings.")
+    perplexity: PerplexitySettings | None = Field(
+        None, description="An n-gram model of reference texts; how they surprise it is the measure family perplexity."
+    )
+    block_lists: BlockListSettings | None = Field(
+        None, description="Files of domains, URLs and words that rules.url looks URIs up in; null: URIs are not looked at."
+    )
+    measures: dict[str, dict[str, Any]] = Field(
+        {}, description="Measure families of installed packages (entry point group corpuscle.measures), by name, with their settings."
+    )
     rules: RuleSettings = RuleSettings()
     dedup: DedupSettings = DedupSettings()
     benchmarks: list[BenchmarkSettings] = Field([], description="Local benchmark files whose items must not be trained on.")
@@ -117,33 +133,8 @@ class Recipe(BaseModel):
     gates: GateSettings = GateSettings()
 
     @model_validator(mode="after")
-    def _names_agree(self) -> Self:
-        names = [source.name for source in self.sources]
-        if doubles := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two sources are called {doubles[0]}; a source's name stands for it everywhere")
-        benchmarks = [benchmark.name for benchmark in self.benchmarks]
-        if doubles := sorted({name for name in benchmarks if benchmarks.count(name) > 1}):
-            raise ValueError(f"two benchmarks are called {doubles[0]}; a report could not tell their items apart")
-        if unknown := sorted(set(self.held_out.source_fractions) - set(names)):
-            raise ValueError(f"held_out.source_fractions names {unknown[0]}, which is no source; the sources are {', '.join(names)}")
-        if unknown := sorted(set(self.edits.sources or []) - set(names)):
-            raise ValueError(f"edits.sources names {unknown[0]}, which is no source; the sources are {', '.join(names)}")
-        unfed = [f"{name} ({rule.measure})" for name, rule in self.rules.active() if EDITS_FAMILY in rule.families]
-        if unfed and not self.edits.is_on:
-            raise ValueError(f"rule {unfed[0]} reads what edits cut, but no edit is on; turn one on (such as edits.refinedweb: {{}}), or set the rule to null")
-        if unknown := sorted(set(self.dedup.representative.sources or []) - set(names)):
-            raise ValueError(f"dedup.representative.sources names {unknown[0]}, which is no source; the sources are {', '.join(names)}")
-        if self.rules.url is not None and not (self.block_lists and self.block_lists.is_given):
-            raise ValueError("rules.url has no lists to look URIs up in: name some under block_lists (such as block_lists.domains: [lists/adult]), or remove rules.url")
-        _check_classifiers(self.classifiers, self.rules, names)
-        reference = self.perplexity.reference if self.perplexity is not None else []
-        if unknown := sorted({item.source for item in reference if isinstance(item, FromSource)} - set(names)):
-            raise ValueError(f"perplexity.reference names {unknown[0]}, which is no source; the sources are {', '.join(names)}")
-        if self.perplexity is None and any("perplexity" in rule.families for _, rule in self.rules.active()):
-            raise ValueError("a rule reads perplexity, but no model is fitted: name its texts under perplexity.reference")
-        for task in Training.model_fields:
-            if getattr(self.train, task) is not None and getattr(self.tasks, task) is None:
-                raise ValueError(f"train.{task} has no rows to train on: add tasks.{task}")
+    def _parts_agree(self) -> Self:
+        check_recipe(self)
         return self
 
     @property
@@ -171,23 +162,6 @@ class Recipe(BaseModel):
         return self.model_copy(update={"train": self.train.model_copy(update=chosen)})
 
 
-def _check_classifiers(classifiers: Sequence[ClassifierSettings], rules: RuleSettings, sources: Sequence[str]) -> None:
-    """Names must be there and stand once; a rule asks one thing of a classifier."""
-    names = [classifier.name for classifier in classifiers]
-    if doubles := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"two classifiers are called {doubles[0]}; their scores would be one column")
-    for classifier in classifiers:
-        items = [*classifier.positives, *classifier.negatives]
-        if unknown := sorted({item.source for item in items if isinstance(item, FromSource)} - set(sources)):
-            raise ValueError(f"classifier {classifier.name} learns from {unknown[0]}, which is no source; the sources are {', '.join(sources)}")
-    read = {column for _, rule in rules.active() for column in rule.columns if column.startswith("quality.")}
-    if unfitted := sorted(read - {f"quality.{name}_score" for name in names}):
-        raise ValueError(f"a rule reads {unfitted[0]}, but classifiers fits none of that name; the classifiers are {', '.join(names) or 'none'}")
-    for name, asked in rules.classifiers.items():
-        if asked.min_score is not None and asked.keep_top_fraction is not None:
-            raise ValueError(f"rules.classifiers.{name}: give min_score or keep_top_fraction, not both")
-
-
 def _resolved(settings: TrainSettings, earlier: TrainSettings | None) -> TrainSettings:
     if earlier is not None:
         made = {"dtype": earlier.dtype, "num_threads": earlier.num_threads}
@@ -203,40 +177,47 @@ def _resolved(settings: TrainSettings, earlier: TrainSettings | None) -> TrainSe
 def load(path: Path, changes: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe, with `key=value` changes applied. Raises RecipeError naming file, line and key."""
     data, lines = recipe_file.read(path)
+    places = {location: f"{path}:{line}" for location, line in lines.items()}
     for change in changes:
-        _apply(data, change)
+        changed = _apply(data, change)
+        places = {location: place for location, place in places.items() if location[: len(changed)] != changed}
+        places[changed] = f"--set {change.partition('=')[0]}"
     data["root"] = str((path.parent / data.get("root", ".")).resolve()) if isinstance(data.get("root", "."), str) else data["root"]
     try:
         return Recipe.model_validate_json(json.dumps(data))
     except ValidationError as error:
-        raise RecipeError("\n".join(_explain(problem, path, lines) for problem in error.errors(include_url=False))) from error
+        raise RecipeError("\n".join(_explain(problem, places) for problem in _telling(error))) from error
 
 
-def _apply(data: dict[str, Any], change: str) -> None:
-    """Set a dotted key (list items by number or by their name) to a YAML value."""
+def _apply(data: dict[str, Any], change: str) -> recipe_file.Location:
+    """Set a dotted key (list items by number or by their name) to a YAML value; where it stands now."""
     key, equals, text = change.partition("=")
     if not equals or not key:
         raise RecipeError(f"--set {change}: give KEY=VALUE, such as rules.gopher_quality.min_words=60")
     *parents, last = key.split(".")
     at: Any = data
+    where: recipe_file.Location = ()
     for name in parents:
-        at = _step(at, name, change)
+        at, step = _step(at, name, change)
+        where = (*where, step)
     if isinstance(at, list):
-        at[_position(at, last, change)] = recipe_file.scalar(text, f"--set {key}")
+        step = _position(at, last, change)
     elif isinstance(at, dict):
-        at[last] = recipe_file.scalar(text, f"--set {key}")
+        step = last
     else:
         raise RecipeError(f"--set {change}: {'.'.join(parents)} holds a single value, so it has no {last!r}")
+    at[step] = recipe_file.scalar(text, f"--set {key}")
+    return (*where, step)
 
 
-def _step(at: Any, name: str, change: str) -> Any:
+def _step(at: Any, name: str, change: str) -> tuple[Any, str | int]:
     if isinstance(at, list):
-        return at[_position(at, name, change)]
+        return at[(position := _position(at, name, change))], position
     if not isinstance(at, dict):
         raise RecipeError(f"--set {change}: nothing can stand under a single value (at {name!r})")
     if at.get(name) is None:
         at[name] = {}
-    return at[name]
+    return at[name], name
 
 
 def _position(items: list[Any], name: str, change: str) -> int:
@@ -246,22 +227,30 @@ def _position(items: list[Any], name: str, change: str) -> int:
     raise RecipeError(f"--set {change}: the list has no item {name!r}")
 
 
-def _explain(problem: Any, path: Path, lines: dict[recipe_file.Location, int]) -> str:
+def _telling(error: ValidationError) -> list[Any]:
+    """The problems without those that only follow from another: a list whose items are refused is not empty, too."""
+    problems = error.errors(include_url=False)
+    return [item for item in problems if item["type"] != "too_short" or not any(item["loc"] == other["loc"][:-1] for other in problems)]
+
+
+def _explain(problem: Any, places: dict[recipe_file.Location, str]) -> str:
     location: recipe_file.Location = tuple(problem["loc"])
     known = location
-    while known not in lines:
+    while known not in places:
         known = known[:-1]
-    where = f"{path}:{lines[known]}"
+    where = places[known]
     dotted = ".".join(map(str, location))
-    if problem["type"] == "extra_forbidden":
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == ACROSS:
+        return f"{where}: {message}"
+    if problem["type"] == "extra_forbidden" and "variant" not in problem.get("ctx", {}):
         near = difflib.get_close_matches(str(location[-1]), keys := _keys_at(location[:-1]), 1, 0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"the keys here are {', '.join(keys)}"
         return f"{where}: unknown key {dotted!r}; {hint}"
     if problem["type"] == "missing":
         return f"{where}: {dotted!r} is missing"
-    message = problem["msg"].removeprefix("Value error, ")
     told = f"{where}: {dotted}: {message}" if dotted else f"{where}: {message}"
-    return told + (f" (found {problem['input']!r})" if isinstance(problem["input"], str | int | float | bool) else "")
+    return told + REMEDIES.get(problem["type"], "") + (f" (found {problem['input']!r})" if isinstance(problem["input"], str | int | float | bool) else "")
 
 
 def _keys_at(location: recipe_file.Location) -> list[str]:

@@ -11,7 +11,7 @@ from curate.measures.own import load_own, own_family
 from curate.rules.expression import ExpressionError, Kind
 from pipelines.recipe import Recipe
 
-_UNREADABLE = ("signature", "benchmarks", "quality", "stop_words")  # columns that are no single number, or that settings decide
+_UNREADABLE = ("signature", "shingles", "benchmarks", "quality", "stop_words")  # columns that are no single number, or that settings decide
 
 
 def check_own_rules(recipe: Recipe) -> None:

@@ -10,8 +10,8 @@ from curate.errors import DamageError, EnvironmentProblem, RecipeError
 from curate.storage import read_batches, read_table, write_bytes
 from pipelines import engine
 from pipelines.context import Context
-from pipelines.earlier import earlier_runs
 from pipelines.executors.local import Workers, available_cores
+from pipelines.given import meet_given
 from pipelines.journal import Journal
 from pipelines.lock import locked
 from pipelines.parts import parts
@@ -19,9 +19,10 @@ from pipelines.recipe import Recipe, load
 from pipelines.report.page import Excerpt, write_page
 from pipelines.rule_columns import check_own_rules
 from pipelines.stages import STAGES
+from pipelines.stages.measure import families_named
 from pipelines.summarize import summarize
 from pipelines.summary import Stage
-from pipelines.warm import compile_edits, compile_kernels
+from pipelines.warm import compile_kernels
 
 if TYPE_CHECKING:
     from pipelines.summary import Summary
@@ -62,7 +63,7 @@ def run(
     with locked(target):
         settings = settings.resolved(target)
         context = Context.open(settings, target)
-        _meet_given_files(context)
+        meet_given(context)
         write_bytes(target / "recipe.yaml", settings.as_yaml().encode())
         engine.remove_attempts(target)
         engine.sweep(context)  # before the stages, too: cards name the splits that lie in a shard folder
@@ -73,10 +74,7 @@ def run(
 
 
 def _do(context: Context, workers: int, until: str | None, reuse: Journal | None, progress: engine.Progress) -> tuple[Stage, ...]:
-    if not context.journal.live:
-        compile_kernels()
-    if context.recipe.edits.is_on:
-        compile_edits()
+    compile_kernels(families_named(context.recipe), edits=context.recipe.edits.is_on)
     stages: list[Stage] = []
     with Workers(workers) as pool:
         for stage in STAGES:
@@ -95,7 +93,9 @@ def planned(recipe: Path, folder: Path | None, changes: Sequence[str]) -> Contex
     settings = load(recipe, changes)
     check_own_rules(settings)
     target = (folder or Path("runs") / settings.name).resolve()
-    return Context.open(settings.resolved(target), target)
+    context = Context.open(settings.resolved(target), target)
+    meet_given(context)
+    return context
 
 
 def open_run(folder: str | Path) -> Context:
@@ -105,15 +105,6 @@ def open_run(folder: str | Path) -> Context:
         if not (path / name).exists():
             raise DamageError(f"{folder} is not a run: it has no {name}. Give the folder that `corpuscle run` wrote to.")
     return Context.open(load(path / "recipe.yaml"), path)
-
-
-def _meet_given_files(context: Context) -> None:
-    """Read the files that only later stages need, so that a wrong path is told now and not after the training."""
-    recipe = context.recipe
-    for path in (recipe.tokenizer.path, recipe.provenance, *(benchmark.path for benchmark in recipe.benchmarks)):
-        if path is not None:
-            context.inputs.of(recipe.root_folder / path)
-    earlier_runs(context)
 
 
 def _refuse_foreign(named: Path, target: Path) -> None:

@@ -13,7 +13,7 @@ from pipelines.rule_columns import check_own_rules
 from pipelines.stages import STAGES, cutoffs, select
 from pipelines.units import changes as differences
 
-READ_BY_DECIDING = ("rules", "contamination", "dedup.near.min_similarity", "dedup.near.max_bucket", "dedup.representative")
+READ_BY_DECIDING = ("rules", "contamination", "dedup.near.min_similarity", "dedup.near.max_bucket", "dedup.near.verify", "dedup.representative")
 _NEED = ("gather", "measure", "index")  # must have nothing to do
 # Keys that change neither, and why they are not for a view; the first that fits is told.
 _REFUSED = {
@@ -53,10 +53,12 @@ def require_ledger(context: Context) -> None:
     """Raise RecipeError where the run has no ledger, or one that another recipe decided."""
     if "select/ledger" not in context.journal.live:
         raise RecipeError(f"{context.run} has no ledger yet, so there is nothing to compare with; finish it through select")
-    if due := _due(context):
-        raise RecipeError(f"the run is not up to date with its own recipe: {due}. Run it again, then ask what a change would do")
     for phase in (cutoffs.cutoffs, select.rules, select.ledger):
-        if late := pending(context, phase(context)):
+        try:
+            late = pending(context, phase(context))
+        except KeyError as error:  # a file that the phase reads is not committed
+            raise RecipeError(f"the run is not up to date with its own recipe: {error} is not there; run it again, then ask what a change would do") from error
+        if late:
             raise RecipeError(f"the ledger is not that of the run's recipe ({late[0].unit.name}: {late[0].why[0]}); run the recipe again")
 
 

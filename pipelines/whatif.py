@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from curate.ledger.verdicts import KEPT
@@ -14,7 +15,7 @@ from curate.storage import read_table
 from pipelines.context import Context
 from pipelines.executors.local import available_cores
 from pipelines.parts import Part
-from pipelines.rejudge import compare_rules, rejudge
+from pipelines.rejudge import compare_rules, groups, rejudge
 from pipelines.stages.cut import DECIDED
 from pipelines.stages.cutoffs import rules_in_force
 from pipelines.stages.decide import Decision, decision, facts
@@ -68,8 +69,15 @@ def redecide(pool: ThreadPoolExecutor, arguments: dict[str, Any], rules: Rules) 
     """The decision by changed rules, with the arguments of the unit that decides. Parts are judged in threads while the other facts are read."""
     run, buckets = arguments["run"], arguments.pop("buckets")
     how = compare_rules(rules.before, rules.now)
-    judged = {part.id: pool.submit(rejudge, run, part, how) for part in arguments["parts"] if not part.frozen}
-    found = facts(**arguments, reasons_of=lambda part: judged[part.id].result())
+    together = groups([part for part in arguments["parts"] if not part.frozen])
+    asked = [(group, pool.submit(rejudge, run, group, how)) for group in together]
+    judged = {part.id: (future, place) for group, future in asked for place, part in enumerate(group)}
+
+    def reasons_of(part: Part) -> pa.DictionaryArray:
+        future, place = judged[part.id]
+        return future.result()[place]
+
+    found = facts(**arguments, reasons_of=reasons_of)
     return decision(run, arguments["parts"], arguments["earlier"], buckets, arguments["settings"], found)
 
 

@@ -59,9 +59,9 @@ def shown(context: Context, sides: dict[str, list[Candidates]], rules: Rules, af
     """At most so many examples of each side, moves taking turns, the most frequent first."""
     found = {}
     for side, moves in sides.items():
-        turns = zip_longest(*([(move, *place) for place in move.spread(most)] for move in moves))
+        turns = zip_longest(*([(move, part, row) for part, row in move.spread(most)] for move in moves))
         chosen = [turn for turn in chain.from_iterable(turns) if turn is not None][:most]
-        found[side] = [_example(context, *one, rules, after) for one in chosen]
+        found[side] = [_example(context, move, part, row, rules, after) for move, part, row in chosen]
     return found
 
 
@@ -86,7 +86,7 @@ def _rule(run: Path, part: Part, row: int, reason: str, rules: Rules) -> dict[st
     told: dict[str, Any] = {}
     for side, settings in (("before", only(rules.before, {reason})), ("now", only(rules.now, {reason}))):
         if settings.active():
-            (verdict,) = explain(rule_frame(lambda family: run / part.measure_file(family), settings)[row], settings)
+            (verdict,) = explain(rule_frame(lambda family: [run / part.measure_file(family)], settings)[row], settings)
             told |= {"measure": verdict.measure, "value": verdict.value, "comparison": verdict.comparison, f"limit_{side}": verdict.limit}
     return {"limit_before": None, "limit_now": None, "rule": reason, **told} if told else None
 
@@ -105,7 +105,9 @@ def _row(path: Path, row: int, columns: Sequence[str]) -> dict[str, Any]:
     try:
         with pa.memory_map(str(path)) as source:
             names = pa.ipc.open_file(source).schema.names
-            lengths, read = (pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=sorted(map(names.index, some)))) for some in (["offset"], columns))
+            lengths, read = (
+                pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=sorted(map(names.index, some)))) for some in (["offset"], columns)
+            )
             for number in range(lengths.num_record_batches):
                 num_rows = lengths.get_batch(number).num_rows
                 if row < num_rows:

@@ -32,7 +32,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], num_names: int = 1
     """Columns of even width, the first ones (names) to the left, figures to the right."""
     shown = [[visible(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[place]) for row in shown) for place in range(len(head))]
-    return ["  ".join(cell.ljust(width) if place < num_names else cell.rjust(width) for place, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip() for row in shown]
+    return [
+        "  ".join(cell.ljust(width) if place < num_names else cell.rjust(width) for place, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
+        for row in shown
+    ]
 
 
 def _sources(found: dict[str, Any]) -> list[list[str]]:

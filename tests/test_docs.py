@@ -4,13 +4,14 @@ import contextlib
 import io
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from pipelines import table
+from pipelines.cli import app
+from pipelines.recipe import load
 from tests.conftest import ROOT, Finished
 
 README = (ROOT / "README.md").read_text(encoding="utf8")
@@ -28,11 +29,12 @@ def folder(quickstart: Finished, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
-def test_every_shown_corpuscle_command_works(folder: Path) -> None:
+def test_every_shown_corpuscle_command_works(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(OURS) >= 9
+    monkeypatch.chdir(folder)
     for command in OURS:
-        done = subprocess.run([sys.executable, "-m", "pipelines.cli", *shlex.split(command)[1:]], cwd=folder, capture_output=True, text=True)
-        assert done.returncode == 0, f"{command}\n{done.stderr[-2000:]}"
+        done = CliRunner().invoke(app, shlex.split(command)[1:])
+        assert done.exit_code == 0, f"{command}\n{done.output[-2000:]}\n{done.exception!r}"
 
 
 def test_every_shown_make_target_exists() -> None:
@@ -60,3 +62,11 @@ def test_the_tables_of_sources_and_rows_shown_are_those_of_a_run(quickstart: Fin
     shown = README.splitlines()
     assert len(told) > 15
     assert [line for line in told if line not in shown] == []
+
+
+def test_the_recipe_shown_is_one(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"```yaml\n(.*?)```", README, re.S)
+    sources = "".join(f"  - {{name: {name}, paths: ['{name}/*'], format: warc}}\n" for name in ("web", "books"))
+    (tmp_path / "recipe.yaml").write_text(f"name: shown\nsources:\n{sources}{shown}")
+    recipe = load(tmp_path / "recipe.yaml")
+    assert [reason for reason, _ in recipe.rules.active() if reason.startswith("own.")] == ["own.dense"]

@@ -4,6 +4,7 @@ A cluster is a connected component of links, so its ends may be far apart. Its *
 path between two members, 1 where every pair is linked; its least similarity is that of the two members least alike.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,11 +24,20 @@ class Chain(NamedTuple):
     min_similarity: float
 
 
-def chain(signatures: NDArray[np.uint32], settings: NearSettings) -> Chain:
+def chain(signatures: NDArray[np.uint32], settings: NearSettings, similar: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None) -> Chain:
     """The links among members, given by their signatures (members, num_perm), at most MAX_EXAMINED of them.
 
+    similar: with `verify: shingles`, tells which pairs of members (int64 (pairs, 2)) count, of those that the signatures leave open.
     Members connected only through others that are not given have no path here, and do not count for the diameter.
     """
     linked = np.empty((len(signatures), len(signatures)), np.bool_)
-    least = kernel.links(signatures, settings.bands, settings.rows, settings.min_equal or 0, linked)
+    lowest, min_equal = settings.limits
+    least = kernel.links(signatures, settings.bands, settings.rows, min_equal, linked)
+    if similar is not None:
+        candidates = np.empty_like(linked)
+        kernel.links(signatures, settings.bands, settings.rows, lowest, candidates)
+        still_open = np.argwhere(np.tril(candidates & ~linked))
+        if len(still_open):
+            first, second = still_open[similar(still_open)].T
+            linked[first, second] = linked[second, first] = True
     return Chain(len(signatures), int(kernel.longest_path(linked)), int(least) / settings.num_perm)

@@ -16,16 +16,19 @@ from curate.dedup.near import Linked, NearSettings, link_near
 from curate.dedup.numbering import Numbering
 from curate.dedup.representative import Policy as Policy
 from curate.dedup.representative import Representative, preferences
+from curate.dedup.shingles import Shingles
 from curate.dedup.signatures import Signatures
 from curate.kernels import union_find
 
 
 class Indexes(NamedTuple):
-    """Bucket tables of the exact and the near index, each iterated once, and the signatures behind the latter."""
+    """Bucket tables of the exact and the near index, each iterated once, and the signatures behind the latter, with the shingles where
+    those verify."""
 
     exact: Iterable[pa.Table]
     near: Iterable[pa.Table]
     signatures: Signatures
+    shingles: Shingles | None = None
 
 
 class Duplicates(NamedTuple):
@@ -58,7 +61,7 @@ def find_duplicates(
     parents = union_find.singletons(numbering.num_documents)
     link_exact(indexes.exact, numbering, included, parents)
     exact_duplicate = eligible & (representatives(parents, eligible, num_characters, policy) != np.arange(len(parents), dtype=np.uint32))
-    linked = link_near(indexes.near, numbering, indexes.signatures, included & ~exact_duplicate, settings, parents)
+    linked = link_near(indexes.near, numbering, indexes.signatures, included & ~exact_duplicate, settings, parents, indexes.shingles)
     representative = representatives(parents, eligible, num_characters, policy)
     near_duplicate = eligible & ~exact_duplicate & (representative != np.arange(len(parents), dtype=np.uint32))
     return Duplicates(parents, representative, exact_duplicate, near_duplicate, linked)

@@ -1,21 +1,19 @@
 """Duplicates among the documents of JSON Lines files, without a run: blocks are parsed and signed in threads, signatures
 and index lie in a scratch folder, so that memory holds a few blocks and some 40 bytes a document.
 
-A block is parsed by Arrow in one go. Where that refuses it, or finds other records than the block has lines, the block is
-read line by line as a run would read it, so that one bad line costs only itself and has its reason.
+Lines are read as a run would read them: one bad line costs only itself and has its reason.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from mmap import mmap
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.json as pj
 from numpy.typing import NDArray
 
 from curate.dedup.duplicates import Duplicates, Indexes, Policy, find_duplicates
@@ -23,21 +21,24 @@ from curate.dedup.exact import exact_run
 from curate.dedup.index import EXACT_RUN, NEAR_RUN, merge
 from curate.dedup.near import NearSettings, near_run
 from curate.dedup.numbering import number_parts
+from curate.dedup.shingles import Shingles
 from curate.dedup.signatures import Signatures
-from curate.documents import as_text
 from curate.errors import AccountingError, InputError
 from curate.measures import identity, signature
+from curate.measures.shingles import measure_with_signatures
 from curate.readers.decompression import blocks as blocks_of
 from curate.readers.decompression import compression_of, decompressed
-from curate.readers.jsonl import line_document
-from curate.readers.records import Document, Refused, UnusableError
+from curate.readers.json_blocks import read_block
+from curate.readers.line_blocks import LineBlock, line_blocks
+from curate.readers.lines import BrokenLinesError
+from curate.readers.records import Refused, UnusableError
 from curate.readers.sources import Limits, SourceSettings
 from curate.storage import map_scratch, read_table, release, write_scratch
 
-BLOCK_BYTES = 4 << 20
 ENTRIES_PER_RANGE = 1 << 18  # of the index merged at a time: 15 MB
+DOCUMENTS_PER_LOOK = 4096  # whose signatures are read before the pages they lie on are let go of: 2 MB, on pages of some 20 MB
 
-_BOM = b"\xef\xbb\xbf"
+LIMITS = Limits()
 KEPT, EXACT_DUPLICATE, NEAR_DUPLICATE = "kept", "exact_duplicate", "near_duplicate"
 
 
@@ -49,11 +50,10 @@ class Fields(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Whole lines of a file: its number, where the lines begin, their bytes."""
+    """Whole lines of a file, by its number."""
 
     file: int
-    offset: int
-    content: bytes
+    lines: LineBlock
 
 
 class Measured(NamedTuple):
@@ -120,7 +120,7 @@ VERDICTS = pa.schema(
 def find_in_files(paths: Sequence[Path], scratch: Path, settings: NearSettings, fields: Fields, policy: Policy, threads: int) -> Found:
     """Exact and near-duplicates among the records of plain JSON Lines files, numbered in the order of the files.
 
-    scratch: an empty folder that the caller removes; it grows by about 0.7 kB a document. The result does not depend on
+    scratch: an empty folder that the caller removes; it grows by about 0.7 kB a document, and 4 bytes a word where the shingles verify. The result does not depend on
     `threads`. Raises InputError where a file cannot be read.
     """
     sizes: list[int] = []
@@ -144,18 +144,41 @@ def find_in_files(paths: Sequence[Path], scratch: Path, settings: NearSettings, 
     )
 
 
+class _Released(Signatures):
+    """Signatures in files that are mapped while some are copied and let go of afterwards, so that memory does not grow with the files."""
+
+    def __init__(self, mapped: Sequence[tuple[pa.Table, mmap]], num_perm: int) -> None:
+        super().__init__((table for table, _ in mapped), num_perm)
+        self._mappings = [mapping for _, mapping in mapped]
+        release(self._mappings)  # what opening them read: 64 kB a file
+
+    def gather(self, documents: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """As they are asked for, though read in the order of the files: few pages at a time."""
+        found = np.empty((len(documents), self.num_perm), np.uint32)
+        order = np.argsort(documents, kind="stable")
+        for start in range(0, len(order), DOCUMENTS_PER_LOOK):
+            chosen = order[start : start + DOCUMENTS_PER_LOOK]
+            found[chosen] = super().gather(documents[chosen])
+            release(self._mappings)
+        return found
+
+
 def _indexes(scratch: Path, num_blocks: int, settings: NearSettings) -> Indexes:
     signed = [map_scratch(scratch / f"signature-{number:06d}.arrow") for number in range(num_blocks)]
+    exactly = settings.verify == "shingles"
+    hashes = [map_scratch(scratch / f"shingles-{number:06d}.arrow") for number in range(num_blocks if exactly else 0)]
+    shingles = Shingles((table for table, _ in hashes), lambda place: release([hashes[place][1]])) if exactly else None
 
     def ranges(kind: str, schema: pa.Schema) -> Iterator[pa.Table]:
         mapped = [map_scratch(scratch / f"{kind}-{number:06d}.arrow") for number in range(num_blocks)]
+        release(mapping for _, mapping in mapped)
         runs = {number: table for number, (table, _) in enumerate(mapped)}
         total = max(1, -(-sum(map(len, runs.values())) // ENTRIES_PER_RANGE))
         for index in range(total):
             yield merge(schema, runs, index, total)
-            release(mapping for _, mapping in (*mapped, *signed))
+            release(mapping for _, mapping in mapped)
 
-    return Indexes(ranges("exact", EXACT_RUN), ranges("near", NEAR_RUN), Signatures((table for table, _ in signed), settings.num_perm))
+    return Indexes(ranges("exact", EXACT_RUN), ranges("near", NEAR_RUN), _Released(signed, settings.num_perm), shingles)
 
 
 def _in_order(pool: ThreadPoolExecutor, jobs: Iterable[tuple[Path, int, Block, NearSettings, Fields]], most: int) -> Iterator[Measured]:
@@ -168,84 +191,34 @@ def _in_order(pool: ThreadPoolExecutor, jobs: Iterable[tuple[Path, int, Block, N
 
 
 def _measure(scratch: Path, number: int, block: Block, settings: NearSettings, fields: Fields) -> Measured:
-    texts, ids, offsets, refused = _parse(block, fields)
-    named = identity.measure(texts, identity.Settings())
-    signed = signature.measure(texts, settings.signature)
-    kinds = {"signature": signed, "near": near_run(signed, settings), "exact": exact_run(named), "ids": pa.table([ids], names=["id"])}
+    source = SourceSettings(name="files", paths=["-"], text_field=fields.text, id_field=fields.identifier, uri_field=None)
+    rows, refused, _ = read_block(block.lines, source, LIMITS)
+    named = identity.measure(rows.texts, identity.Settings())
+    exactly = settings.verify == "shingles"
+    signed, hashes = measure_with_signatures(rows.texts, settings.signature) if exactly else (signature.measure(rows.texts, settings.signature), None)
+    kinds = {"signature": signed, "near": near_run(signed, settings), "exact": exact_run(named), "ids": pa.table([rows.identifiers], names=["id"])}
+    kinds |= {"shingles": hashes} if hashes is not None else {}
     for kind, table in kinds.items():
         write_scratch(scratch / f"{kind}-{number:06d}.arrow", table)
-    return Measured(block.file, offsets, named["num_characters"].to_numpy(), refused)
-
-
-def _parse(block: Block, fields: Fields) -> tuple[pa.LargeStringArray, pa.StringArray, NDArray[np.int64], list[Refused]]:
-    """Texts, identifiers, offsets of the documents, and the refused lines."""
-    data = np.frombuffer(block.content, np.uint8)
-    ends = np.flatnonzero(data == ord("\n")) + 1
-    if not len(ends) or ends[-1] != len(data):
-        ends = np.append(ends, len(data))
-    starts = np.concatenate([[0], ends[:-1]])
-    table = _parse_at_once(block.content, fields)
-    if table is not None and len(table) == len(starts):
-        return table["text"].combine_chunks(), table["id"].combine_chunks(), starts + block.offset, []
-    documents: list[Document] = []
-    refused: list[Refused] = []
-    settings, limits = SourceSettings(name="files", paths=["-"], text_field=fields.text, id_field=fields.identifier, uri_field=None), Limits()
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        line = block.content[start:end].removeprefix(_BOM) if block.offset + start == 0 else block.content[start:end]
-        if line.strip():
-            try:
-                documents.append(line_document(line, block.offset + start, settings, limits))
-            except UnusableError as why:
-                refused.append(why.refused(block.offset + start))
-    texts = as_text([document.text for document in documents])
-    ids = pa.array([document.identifier for document in documents], pa.string())
-    return texts, ids, np.array([document.offset for document in documents], np.int64), refused
-
-
-def _parse_at_once(content: bytes, fields: Fields) -> pa.Table | None:
-    """The block's records as columns text and id; None where Arrow's parser does not take it, or takes what a reader would refuse."""
-    for identifier in (pa.string(), pa.int64()):
-        schema = pa.schema([pa.field(fields.text, pa.large_string()), pa.field(fields.identifier, identifier)])
-        parsing = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
-        try:
-            table = pj.read_json(pa.BufferReader(content), pj.ReadOptions(use_threads=False, block_size=len(content) + 1), parsing)
-            table.validate(full=True)  # the parser lets bytes through that are not UTF-8
-        except pa.ArrowInvalid:
-            continue
-        text = table[fields.text]
-        start = pc.utf8_ltrim_whitespace(pc.utf8_slice_codeunits(text, 0, 64))  # all white space is none, which a reader refuses
-        if text.null_count or pc.any(pc.equal(pc.binary_length(start), 0)).as_py():
-            return None
-        return pa.table({"text": text, "id": table[fields.identifier].cast(pa.string())})
-    return None
+    return Measured(block.file, rows.offsets, named["num_characters"].to_numpy(), refused)
 
 
 def _blocks(paths: Sequence[Path]) -> Iterator[Block]:
-    """Whole lines of every file in turn, about BLOCK_BYTES at a time."""
+    """Whole lines of every file in turn. A compressed file that breaks is an error: what is missing cannot be told from what is a duplicate."""
     for number, path in enumerate(paths):
         try:
-            yield from (Block(number, offset, content) for offset, content in _whole_lines(path))
+            yield from (Block(number, lines) for lines in _whole_lines(path))
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror or error}); give JSON Lines files that are there and readable") from error
-        except UnusableError as why:
+        except (BrokenLinesError, UnusableError) as why:
             raise InputError(f"{path} is damaged ({why}); `corpuscle run` would keep its whole lines, or fetch it again") from why
 
 
-def _whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """(offset, whole lines) of a file; offsets of a compressed one are those of its content."""
+def _whole_lines(path: Path) -> Iterator[LineBlock]:
+    """Offsets of a compressed file are those of its content."""
     compression = compression_of(path)
     with path.open("rb", buffering=0) as file:
-        pieces = iter(lambda: file.read(BLOCK_BYTES), b"") if compression == "none" else decompressed(blocks_of(file), compression, Limits())
-        offset, held = 0, b""
-        for piece in pieces:
-            if cut := piece.rfind(b"\n") + 1:
-                content = b"".join((held, memoryview(piece)[:cut]))
-                yield offset, content
-                offset, held = offset + len(content), piece[cut:]
-            else:
-                held += piece
-        if held:
-            yield offset, held
+        yield from line_blocks(decompressed(blocks_of(file), compression, LIMITS), 0, LIMITS.max_line_bytes)
 
 
 def _joined(pieces: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -257,10 +230,11 @@ def copy_kept(found: Found) -> Iterator[bytes]:
     for number, path in enumerate(found.paths):
         kept = found.offsets[found.keep & (found.files == number)]
         num_copied = 0
-        for offset, content in _whole_lines(path):
-            for at in kept[np.searchsorted(kept, offset) : np.searchsorted(kept, offset + len(content))].tolist():
-                end = content.find(b"\n", at - offset)
-                yield content[at - offset :] + b"\n" if end < 0 else content[at - offset : end + 1]
+        for offset, end, padded in _whole_lines(path):
+            if padded is None:
+                continue
+            for at in kept[np.searchsorted(kept, offset) : np.searchsorted(kept, end)].tolist():
+                yield padded[at - offset : padded.index(b"\n", at - offset) + 1]
                 num_copied += 1
         if num_copied != len(kept):
             raise AccountingError(f"{path} changed while it was read: {len(kept)} lines were to be kept, {num_copied} were found")

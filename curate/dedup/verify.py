@@ -5,6 +5,8 @@ with the first `max_bucket` distinct ones, its *leaders*. That is every pair in 
 signatures, so that the clusters are exactly the components of the candidate pairs that pass. In a larger bucket, a *giant*,
 it is linear work and no more than max_bucket comparisons a document: what fails against all leaders stays unlinked there,
 though another band may still link it. No bucket ever links a pair that does not pass.
+
+What so few values leave open can be settled by the shingles themselves: see `curate.dedup.borderline`.
 """
 
 from itertools import pairwise
@@ -13,19 +15,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from curate.dedup.borderline import Borderline
 from curate.dedup.signatures import Signatures
 from curate.kernels import buckets as kernel
 
-BATCH_MEMBERS = 1 << 17  # their signatures are gathered at once: 59 MB at 112 values
+BATCH_MEMBERS = 1 << 15  # their signatures are gathered at once: 15 MB at 112 values
+_NO_PAIRS = np.empty((0, 2), np.uint32)
 
 
 class Check(NamedTuple):
-    """When a pair passes (at least min_equal equal values), how many leaders a bucket has, and how many members'
-    signatures are in memory at once (which changes no link)."""
+    """When a pair passes (at least min_equal equal values), how many leaders a bucket has, how many members'
+    signatures are in memory at once (which changes no link), and what settles pairs below min_equal that are not too far below."""
 
     min_equal: int
     max_bucket: int
     batch_members: int = BATCH_MEMBERS
+    borderline: Borderline | None = None
 
 
 class Checked(NamedTuple):
@@ -42,7 +47,10 @@ def link_checked(
     signatures: Signatures,
     check: Check,
 ) -> Checked:
-    """Link the pairs of buckets that pass, in `parents`. Buckets whose members are in one set already are left alone, unread."""
+    """Link the pairs of buckets that pass, in `parents`. Buckets whose members are in one set already are left alone, unread.
+
+    Borderline pairs are linked when they are settled, of which the last may be left to the caller.
+    """
     num_comparisons = num_giant_buckets = 0
     for start, end in _batches(bounds, check.batch_members):
         apart = np.empty(end - start, bool)
@@ -70,24 +78,39 @@ def _batches(bounds: NDArray[np.int64], batch_members: int) -> list[tuple[int, i
 def _link_batch(parents: NDArray[np.uint32], members: NDArray[np.uint32], sizes: NDArray[np.int64], signatures: Signatures, check: Check) -> Checked:
     """Buckets whose signatures fit in memory together."""
     gathered = signatures.gather(members)
-    digests = np.empty(len(members), np.uint64)
-    kernel.digests(gathered, digests)
-    bucket = np.repeat(np.arange(len(sizes)), sizes)
-    order = np.lexsort((digests, bucket))
-    alike = _alike(bucket[order]) & _alike(digests[order])
-    distinct = np.ones(len(members), bool)
-    kernel.link_equal(parents, members[order], gathered[order], alike, distinct)
-    distinct[order] = distinct.copy()
-    sizes = np.bincount(bucket[distinct], minlength=len(sizes))
-    leaders, leader_signatures = _leaders(min(check.max_bucket, int(sizes.max())), signatures.num_perm)
-    bounds = np.concatenate([[0], np.cumsum(sizes)])
-    compared = kernel.link_buckets(parents, members[distinct], bounds, gathered[distinct], check.min_equal, leaders, leader_signatures)
-    return Checked(compared, int((sizes > check.max_bucket).sum()))
+    if check.min_equal <= signatures.num_perm:
+        digests = np.empty(len(members), np.uint64)
+        kernel.digests(gathered, digests)
+        bucket = np.repeat(np.arange(len(sizes)), sizes)
+        order = np.lexsort((digests, bucket))
+        alike = _alike(bucket[order]) & _alike(digests[order])
+        distinct = np.ones(len(members), bool)
+        kernel.link_equal(parents, members[order], gathered[order], alike, distinct)
+        distinct[order] = distinct.copy()
+        distinct |= _compared_whole(sizes, check)[bucket]
+        members, gathered, sizes = members[distinct], gathered[distinct], np.bincount(bucket[distinct], minlength=len(sizes))
+    leaders = _leaders(min(check.max_bucket, int(sizes.max())), signatures.num_perm)
+    _compare(parents, members, np.concatenate([[0], np.cumsum(sizes)]), gathered, check, leaders)
+    return Checked(int(leaders.progress[kernel.NUM_COMPARISONS]), int((sizes > check.max_bucket).sum()))
 
 
 def _link_large(parents: NDArray[np.uint32], members: NDArray[np.uint32], sizes: NDArray[np.int64], signatures: Signatures, check: Check) -> Checked:
     """One bucket of more members than a batch, piece by piece: 8 bytes a member and one batch of signatures in memory."""
-    digests, step = np.empty(len(members), np.uint64), check.batch_members
+    step = check.batch_members
+    left = members
+    if check.min_equal <= signatures.num_perm:
+        distinct = _link_equals(parents, members, signatures, step)
+        left = members[distinct | _compared_whole(sizes, check)]
+    leaders = _leaders(min(check.max_bucket, len(left)), signatures.num_perm)
+    for start in range(0, len(left), step):
+        some = left[start : start + step]
+        _compare(parents, some, np.array([0, len(some)]), signatures.gather(some), check, leaders)
+    return Checked(int(leaders.progress[kernel.NUM_COMPARISONS]), int(len(left) > check.max_bucket))
+
+
+def _link_equals(parents: NDArray[np.uint32], members: NDArray[np.uint32], signatures: Signatures, step: int) -> NDArray[np.bool_]:
+    """Link the members of one bucket whose signatures are equal, `step` in memory at a time: which members are the first with theirs."""
+    digests = np.empty(len(members), np.uint64)
     for start in range(0, len(members), step):
         kernel.digests(signatures.gather(members[start : start + step]), digests[start : start + step])
     order = np.argsort(digests, kind="stable")
@@ -97,20 +120,45 @@ def _link_large(parents: NDArray[np.uint32], members: NDArray[np.uint32], sizes:
         piece = slice(max(0, start - 1), start + step)  # one back, to compare across the cut
         kernel.link_equal(parents, members[order[piece]], signatures.gather(members[order[piece]]), alike[piece], distinct[piece])
     distinct[order] = distinct.copy()
-    left = members[distinct]
-    leaders, leader_signatures = _leaders(min(check.max_bucket, len(left)), signatures.num_perm)
-    num_leaders = compared = 0
-    for start in range(0, len(left), step):
-        some = left[start : start + step]
-        num_leaders, more = kernel.link_to_leaders(parents, some, signatures.gather(some), check.min_equal, leaders, leader_signatures, num_leaders)
-        compared += more
-    return Checked(compared, int(len(left) > check.max_bucket))
+    return distinct
+
+
+def _compared_whole(sizes: NDArray[np.int64], check: Check) -> NDArray[np.bool_]:
+    """Buckets in which documents of equal signatures are compared one by one: their shingles may differ, where those decide."""
+    return (sizes <= check.max_bucket) & (check.borderline is not None)
+
+
+class _Leaders(NamedTuple):
+    """Leaders of the bucket under way: documents uint32, signatures uint32 (leaders, num_perm), and the kernel's progress."""
+
+    documents: NDArray[np.uint32]
+    signatures: NDArray[np.uint32]
+    progress: NDArray[np.int64]
+
+
+def _leaders(most: int, num_perm: int) -> _Leaders:
+    return _Leaders(np.empty(most, np.uint32), np.empty((most, num_perm), np.uint32), np.zeros(5, np.int64))
+
+
+def _compare(
+    parents: NDArray[np.uint32], members: NDArray[np.uint32], bounds: NDArray[np.int64], signatures: NDArray[np.uint32], check: Check, leaders: _Leaders
+) -> None:
+    """Compare the members of buckets, or of the next piece of one, with their leaders; borderline pairs are settled whenever no more fit."""
+    borderline, progress = check.borderline, leaders.progress
+    progress[[kernel.BUCKET, kernel.MEMBER]] = 0
+    if borderline is None:
+        kernel.link_buckets(parents, members, bounds, signatures, check.min_equal, check.min_equal, *leaders[:2], _NO_PAIRS, progress)
+        return
+    borderline.make_room(parents, len(leaders.documents))
+    done = False
+    while not done:
+        progress[kernel.NUM_PAIRS] = borderline.num_pairs
+        done = kernel.link_buckets(parents, members, bounds, signatures, borderline.min_equal, check.min_equal, *leaders[:2], borderline.pairs, progress)
+        borderline.num_pairs = int(progress[kernel.NUM_PAIRS])
+        if not done:
+            borderline.settle(parents)
 
 
 def _alike(values: NDArray[np.generic]) -> NDArray[np.bool_]:
     """Whether each value equals the one before it."""
     return np.concatenate([[False], values[1:] == values[:-1]])
-
-
-def _leaders(most: int, num_perm: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    return np.empty(most, np.uint32), np.empty((most, num_perm), np.uint32)

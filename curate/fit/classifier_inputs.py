@@ -39,7 +39,7 @@ def find(item: str | FromFiles, root: Path, limits: Limits) -> Files:
     settings = SourceSettings(name="classifier", **options)
     files = find_files(settings, root, limits)
     if not files:
-        raise InputError(f"no file matches {', '.join(given.paths)} under {root}, which a classifier should learn from; correct its path")
+        raise InputError(f"no file matches {', '.join(given.paths)} under {root}, which a classifier or perplexity model should learn from; correct its path")
     return Files(settings, tuple(files))
 
 
@@ -69,7 +69,7 @@ def _read(file: SourceFile, settings: SourceSettings, root: Path, limits: Limits
                 yield as_text(held)
                 held, size = [], 0
     except OSError as error:
-        raise InputError(f"{root / file.path} cannot be read ({error.strerror or error}), which a classifier should learn from; give access") from error
+        raise InputError(f"{root / file.path} cannot be read ({error.strerror or error}), which a classifier or perplexity model should learn from; give access") from error
     if held:
         yield as_text(held)
 

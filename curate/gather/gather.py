@@ -1,11 +1,10 @@
 """One slice gathered: its records streamed into a document part and a quarantine part, and counted."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -13,13 +12,13 @@ from curate.documents import DOCUMENTS, REFUSED
 from curate.edits.edit import EDITS
 from curate.edits.gathered import EMPTY_AFTER_EDITS, EditCounts, Editing, edit_batch
 from curate.errors import AccountingError, DamageError, InputError
+from curate.gather.batching import Batching
 from curate.gather.slices import Range, Slice
-from curate.readers import Document, Ends, Limits, Refused, SourceSettings, read
+from curate.readers import Document, Ends, Limits, Refused, SourceSettings, json_blocks, read
+from curate.readers.json_blocks import Read
 from curate.readers.records import DROPPED, MAX_DETAIL_CHARACTERS
 from curate.storage import Output, publish, write_batches
 
-_MAX_BATCH_DOCUMENTS = 1024
-_MAX_BATCH_CHARACTERS = 4 << 20  # mostly 4 to 8 MB
 _MAX_BATCH_REFUSED = 8192
 WriteBatch = Callable[[pa.RecordBatch], None]
 
@@ -119,26 +118,20 @@ def _sorted_out(
     slice_: Slice, settings: SourceSettings, limits: Limits, root: Path, tally: _Tally, paths: list[str], made: _Making
 ) -> Iterator[pa.RecordBatch]:
     """Batches of the refused records; batches of documents are written on the way."""
-    documents: list[tuple[int, Document]] = []
+    batching = Batching(paths)
     refused: list[tuple[str, Refused]] = []
-    held = 0
-    for number, record in _records(slice_, settings, limits, root, tally, paths):
-        tally.records += 1
-        if isinstance(record, Refused):
-            tally.refused[record.fate, record.reason] += 1
-            refused.append((paths[number], record))
+    for number, found in _records(slice_, settings, limits, root, tally, paths):
+        tally.records += len(found.rows.texts) + len(found.refused) if isinstance(found, Read) else 1
+        for one in _in_order(batching, number, found):
+            if isinstance(one, Refused):
+                tally.refused[one.fate, one.reason] += 1
+                refused.append((paths[number], one))
+            else:
+                refused += _write_documents(one, tally, made)
             if len(refused) >= _MAX_BATCH_REFUSED:
                 yield _refused_batch(refused, tally)
-            continue
-        documents.append((number, record))
-        held += len(record.text)
-        if len(documents) >= _MAX_BATCH_DOCUMENTS or held >= _MAX_BATCH_CHARACTERS:
-            refused += _write_documents(documents, paths, tally, made)
-            held = 0
-            if len(refused) >= _MAX_BATCH_REFUSED:
-                yield _refused_batch(refused, tally)
-    if documents:
-        refused += _write_documents(documents, paths, tally, made)
+    if (last := batching.rest()) is not None:
+        refused += _write_documents(last, tally, made)
     if refused:
         yield _refused_batch(refused, tally)
     if tally.records != tally.documents + tally.num_refused or tally.num_refused != tally.refused.total():
@@ -148,11 +141,30 @@ def _sorted_out(
         )
 
 
-def _records(slice_: Slice, settings: SourceSettings, limits: Limits, root: Path, tally: _Tally, paths: list[str]) -> Iterator[tuple[int, Document | Refused]]:
-    """All records of all ranges, each with its path's number."""
+def _in_order(batching: Batching, number: int, found: Document | Refused | Read) -> Iterator[Refused | pa.RecordBatch]:
+    """Refused records and batches that became full, as a reader that goes record by record would have met them."""
+    if isinstance(found, Refused):
+        yield found
+    elif isinstance(found, Document):
+        if (full := batching.add(number, found)) is not None:
+            yield full
+    else:
+        waiting = deque(found.refused)
+        for taken, full in batching.add_rows(number, found.rows):
+            while waiting and waiting[0].offset < found.rows.offsets[taken - 1]:
+                yield waiting.popleft()
+            yield full
+        yield from waiting
+
+
+def _records(
+    slice_: Slice, settings: SourceSettings, limits: Limits, root: Path, tally: _Tally, paths: list[str]
+) -> Iterator[tuple[int, Document | Refused | Read]]:
+    """All records of all ranges, one by one or a block at a time, each with its path's number."""
     numbers = {path: number for number, path in enumerate(paths)}
     for one in slice_.ranges:
-        found = read(one.format, root / one.path, one.start, one.end, settings, limits)
+        where = (root / one.path, one.start, one.end)
+        found = json_blocks.read(*where, settings, limits) if one.format == "jsonl" else read(one.format, *where, settings, limits)
         while True:
             try:
                 record = next(found)
@@ -165,39 +177,23 @@ def _records(slice_: Slice, settings: SourceSettings, limits: Limits, root: Path
             yield numbers[one.path], record
 
 
-def _write_documents(documents: list[tuple[int, Document]], paths: list[str], tally: _Tally, made: _Making) -> list[tuple[str, Refused]]:
-    """Empty the list into the parts, edited if need be; those that edits left blank come back as refused records."""
-    records = list(documents)
-    batch = _document_batch(documents, paths)
+def _write_documents(batch: pa.RecordBatch, tally: _Tally, made: _Making) -> list[tuple[str, Refused]]:
+    """Write a batch into the parts, edited if need be; documents that edits left blank come back as refused records."""
     blank: list[tuple[int, str]] = []
+    written = batch
     if made.editing is not None and made.write_edits is not None:
-        batch, edits, blank = edit_batch(batch, made.editing, tally.edits)
+        written, edits, blank = edit_batch(batch, made.editing, tally.edits)
         made.write_edits(edits)
-    made.write_documents(batch)
-    tally.documents += batch.num_rows
+    made.write_documents(written)
+    tally.documents += written.num_rows
     if blank:
         tally.refused[DROPPED, EMPTY_AFTER_EDITS] += len(blank)
-    return [(paths[number], _left_blank(record, told)) for row, told in blank for number, record in [records[row]]]
+    return [_left_blank(batch, row, told) for row, told in blank]
 
 
-def _left_blank(record: Document, told: str) -> Refused:
-    return Refused(record.offset, DROPPED, EMPTY_AFTER_EDITS, told[:MAX_DETAIL_CHARACTERS], record.row_group, record.uri)
-
-
-def _document_batch(documents: list[tuple[int, Document]], paths: list[str]) -> pa.RecordBatch:
-    """Empty the list into a batch. All batches of a part share one dictionary of paths: an IPC file cannot replace it."""
-    records = [record for _, record in documents]
-    columns: list[Any] = [
-        pa.array([record.text for record in records], pa.large_string()),
-        pa.DictionaryArray.from_arrays(pa.array([number for number, _ in documents], pa.int32()), pa.array(paths, pa.string())),
-        pa.array([record.offset for record in records], pa.int64()),
-        pa.array([record.row_group for record in records], pa.int32()),
-        pa.array([record.uri for record in records], pa.string()),
-        pa.array([record.identifier for record in records], pa.string()),
-    ]
-    batch = pa.RecordBatch.from_arrays(columns, schema=DOCUMENTS)
-    documents.clear()
-    return batch
+def _left_blank(batch: pa.RecordBatch, row: int, told: str) -> tuple[str, Refused]:
+    path, offset, row_group, uri = (batch.column(name)[row].as_py() for name in ("path", "offset", "row_group", "uri"))
+    return path, Refused(offset, DROPPED, EMPTY_AFTER_EDITS, told[:MAX_DETAIL_CHARACTERS], row_group, uri)
 
 
 def _refused_batch(refused: list[tuple[str, Refused]], tally: _Tally) -> pa.RecordBatch:

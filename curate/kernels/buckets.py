@@ -86,34 +86,46 @@ def num_equal(first, second):
     return count
 
 
-@nb.njit(nogil=True, cache=True)
-def link_to_leaders(parents, members, signatures, min_equal, leaders, leader_signatures, num_leaders):
-    """Compare each member with every leader of the bucket and link those that agree in at least min_equal places.
+# Places in `progress`, the state of `link_buckets` between calls (int64): the bucket under way and the member in it (by its place in members),
+# leaders of that bucket so far, pairs that are collected, comparisons made.
+BUCKET, MEMBER, NUM_LEADERS, NUM_PAIRS, NUM_COMPARISONS = range(5)
 
-    A bucket's first leaders.size members become its leaders, each after it was compared; so all pairs of a bucket that
-    is no larger are compared, and a larger one costs leaders.size comparisons a member. Pairs in one set already need
-    none. Returns (num_leaders, comparisons made); a bucket may be handed in piece by piece.
+
+@nb.njit(nogil=True, cache=True)
+def link_buckets(parents, members, bounds, signatures, min_checked, min_equal, leaders, leader_signatures, pairs, progress):
+    """Compare each member with every leader of its bucket, link those that agree in at least min_equal places, and collect the pairs
+    that agree in at least min_checked in pairs (uint32, room x 2).
+
+    signatures: uint32 (members, num_perm). A bucket's first leaders.size members become its leaders, each after it was
+    compared; so all pairs of a bucket that is no larger are compared, and a larger one costs leaders.size comparisons a
+    member. Pairs in one set already need none. Returns True when all is done, False where pairs might not hold another
+    member's: empty it, set progress[NUM_PAIRS] to 0 and call again. It needs room for leaders.size pairs at least where min_checked is
+    less than min_equal, and none otherwise. The leaders of the last bucket stay, so that a bucket can be handed in piece by piece.
     """
-    num_comparisons = 0
-    for m in range(members.size):
-        for k in range(num_leaders):
-            if find(parents, members[m]) == find(parents, leaders[k]):
-                continue
-            num_comparisons += 1
-            if num_equal(signatures[m], leader_signatures[k]) >= min_equal:
-                unite(parents, members[m], leaders[k])
-        if num_leaders < leaders.size:
-            leaders[num_leaders] = members[m]
-            leader_signatures[num_leaders] = signatures[m]
-            num_leaders += 1
-    return num_leaders, num_comparisons
-
-
-@nb.njit(nogil=True, cache=True)
-def link_buckets(parents, members, bounds, signatures, min_equal, leaders, leader_signatures):
-    """`link_to_leaders` for many buckets whose signatures (uint32, members x num_perm) are at hand; returns the number of comparisons."""
-    num_comparisons = 0
-    for i in range(bounds.size - 1):
-        piece = slice(bounds[i], bounds[i + 1])
-        num_comparisons += link_to_leaders(parents, members[piece], signatures[piece], min_equal, leaders, leader_signatures, 0)[1]
-    return num_comparisons
+    bucket, m, num_leaders, num_pairs, num_comparisons = progress[0], progress[1], progress[2], progress[3], progress[4]
+    done = True
+    while done and bucket < bounds.size - 1:
+        while m < bounds[bucket + 1]:
+            if min_checked < min_equal and num_pairs + num_leaders > pairs.shape[0]:
+                done = False
+                break
+            for k in range(num_leaders):
+                if find(parents, members[m]) == find(parents, leaders[k]):
+                    continue
+                num_comparisons += 1
+                equal = num_equal(signatures[m], leader_signatures[k])
+                if equal >= min_equal:
+                    unite(parents, members[m], leaders[k])
+                elif equal >= min_checked:
+                    pairs[num_pairs, 0], pairs[num_pairs, 1] = leaders[k], members[m]
+                    num_pairs += 1
+            if num_leaders < leaders.size:
+                leaders[num_leaders] = members[m]
+                leader_signatures[num_leaders] = signatures[m]
+                num_leaders += 1
+            m += 1
+        if done:
+            bucket += 1
+            num_leaders = 0 if bucket < bounds.size - 1 else num_leaders
+    progress[0], progress[1], progress[2], progress[3], progress[4] = bucket, m, num_leaders, num_pairs, num_comparisons
+    return done

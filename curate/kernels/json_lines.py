@@ -180,7 +180,7 @@ def _value(data, p, scratch, max_depth):
         opened = False
         if c == _QUOTE:
             p, _ = _string(data, p + 1, scratch, 0)
-        elif c == _OPEN_OBJECT or c == _OPEN_ARRAY:
+        elif c in (_OPEN_OBJECT, _OPEN_ARRAY):
             depth += 1
             kinds = (kinds << _ONE) | u64(c == _OPEN_OBJECT)
             opened = True
@@ -222,7 +222,7 @@ def _is(data, start, end, name):
     """Whether bytes start to end are the name."""
     if end - start != name.size or not name.size:
         return False
-    for k in range(name.size):
+    for k in range(name.size):  # noqa: SIM110 - what numba compiles
         if data[start + k] != name[k]:
             return False
     return True

@@ -123,23 +123,38 @@ def _lower(hashes, a, b, signature):
 
 
 @nb.njit(nogil=True, cache=True)
-def sign(data, offsets, tables, a, b, shingle_words, signatures, num_shingles):
+def shingle_texts(data, offsets, tables, shingle_words, kept, num_shingles):
+    """Fill kept (uint32) with the shingle hashes of every text, one text after another, and num_shingles (int64); see `sign`."""
+    ring = np.zeros(_RING_SIZE, np.uint64)
+    total = 0
+    for i in range(offsets.size - 1):
+        num_shingles[i] = _shingle(data, offsets[i], offsets[i + 1], tables, shingle_words, ring, kept[total:])
+        total += num_shingles[i]
+
+
+@nb.njit(nogil=True, cache=True)
+def sign(data, offsets, tables, a, b, shingle_words, signatures, num_shingles, kept):
     """Fill signatures (uint32, documents x num_perm) and num_shingles (int64, repeats counted).
 
     data: uint8, valid UTF-8; offsets: int64 (documents + 1,); tables: WordTables; a, b: Permutations. A document without
     a shingle gets 0 shingles and NO_VALUE throughout. Working memory: two bytes a byte of the longest document.
+    kept: uint32, filled with the shingle hashes of every document, one after another, where it has room for all; an empty one stays so.
     """
     longest = 0
     for i in range(offsets.size - 1):
         longest = max(longest, offsets[i + 1] - offsets[i])
     ring = np.zeros(_RING_SIZE, np.uint64)
     shingles = np.empty(longest // 2 + 1 + _LANES, np.uint32)
+    total = 0
     for i in range(offsets.size - 1):
         count = _shingle(data, offsets[i], offsets[i + 1], tables, shingle_words, ring, shingles)
         num_shingles[i] = count
         signatures[i, :] = u32(NO_VALUE)
         if count == 0:
             continue
+        if kept.size:
+            kept[total : total + count] = shingles[:count]
+            total += count
         for j in range(count):
             shingles[j] = _finalise(shingles[j])
         padded = (count + _LANES - 1) // _LANES * _LANES

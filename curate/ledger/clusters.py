@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from curate.dedup.chains import MAX_EXAMINED, Chain, chain
 from curate.dedup.near import NearSettings
 from curate.dedup.numbering import OWN, Numbering
+from curate.dedup.shingles import Shingles, similar
 from curate.dedup.signatures import Signatures
 from curate.ledger.verdicts import NONE, Verdicts
 
@@ -38,10 +39,11 @@ LARGEST = pa.schema(
 
 
 class Near(NamedTuple):
-    """What chains are found from: signatures by number, and how they are banded and checked."""
+    """What chains are found from: signatures by number, how they are banded and checked, and the shingles where those verify."""
 
     signatures: Signatures
     settings: NearSettings
+    shingles: Shingles | None = None
 
 
 def largest_clusters(
@@ -77,7 +79,13 @@ def largest_clusters(
 
 
 def _chain(texts: NDArray[np.uint32], near: Near) -> Chain:
-    return chain(near.signatures.gather(texts[:MAX_EXAMINED]), near.settings)
+    examined = texts[:MAX_EXAMINED].astype(np.uint32)
+    shingles, least = near.shingles, near.settings.least
+    return chain(
+        near.signatures.gather(examined),
+        near.settings,
+        None if shingles is None else lambda pairs: similar(shingles, examined[pairs], least),
+    )
 
 
 def _dropped(verdicts: Verdicts, members: NDArray[np.int64]) -> str:

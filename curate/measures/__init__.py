@@ -27,11 +27,13 @@ FAMILIES: dict[str, str] = {
     "dclm": "curate.measures.dclm",
     "stop_words": "curate.measures.stop_words",
     "signature": "curate.measures.signature",
+    "shingles": "curate.measures.shingles",
     "benchmarks": "curate.measures.benchmarks",
     "perplexity": "curate.measures.perplexity",
     "url": "curate.measures.url",
     "quality": "curate.measures.quality",
 }
+BY_NAME_ONLY = frozenset({"shingles"})  # as large as half the text; measured where it is asked for
 WRITTEN_BY_GATHER = frozenset({"edits"})  # what was cut from a document cannot be measured afterwards
 NEEDING_SETTINGS = frozenset({"benchmarks", "url", "quality", "perplexity"})  # an index, lists or models to match against; there is no default
 
@@ -50,11 +52,11 @@ def family(name: str) -> Any:
 def measure(texts: Sequence[str] | pa.Array | pa.ChunkedArray, families: Iterable[str] | None = None) -> pa.Table:
     """The columns of several families side by side, one row a text, each family with its default settings.
 
-    families: names; all that need no settings when None. Raises RecipeError for an unknown family or one that needs
+    families: names; all that need no settings when None, but for the shingles. Raises RecipeError for an unknown family or one that needs
     settings, ValueError where a text is null.
     """
     array = as_text(texts)
-    names = [name for name in FAMILIES if name not in NEEDING_SETTINGS] if families is None else list(families)
+    names = [name for name in FAMILIES if name not in NEEDING_SETTINGS | BY_NAME_ONLY] if families is None else list(families)
     fields: list[pa.Field] = []
     columns: list[pa.ChunkedArray] = []
     for name in names:

@@ -44,9 +44,12 @@ def schema(settings: Settings) -> pa.Schema:
 SCHEMA = schema(Settings())
 
 
-def measure(texts: pa.LargeStringArray, settings: Settings) -> pa.Table:
-    """One row a text, columns as in `schema(settings)`. A text shorter than a shingle has 0 shingles and 0xFFFFFFFF in every place."""
-    signatures, num_shingles = _sign(texts, settings)
+def measure(texts: pa.LargeStringArray, settings: Settings, kept: NDArray[np.uint32] | None = None) -> pa.Table:
+    """One row a text, columns as in `schema(settings)`. A text shorter than a shingle has 0 shingles and 0xFFFFFFFF in every place.
+
+    kept: uint32 with room for the shingle hashes of all texts, which are written there one text after another (see `curate.measures.shingles`).
+    """
+    signatures, num_shingles = _sign(texts, settings, kept)
     flat = pa.py_buffer(signatures)
     columns = schema(settings)
     values = pa.Array.from_buffers(pa.uint32(), signatures.size, [None, flat])
@@ -80,12 +83,13 @@ def checked(model: type[_Model], options: dict[str, Any]) -> _Model:
         raise RecipeError(f"these options cannot be used: {found}. Known options: {', '.join(model.model_fields)}") from error
 
 
-def _sign(texts: pa.LargeStringArray, settings: Settings) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+def _sign(texts: pa.LargeStringArray, settings: Settings, kept: NDArray[np.uint32] | None = None) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     data, offsets = text_buffers(texts)
     found = np.empty((len(texts), settings.num_perm), np.uint32)
     num_shingles = np.empty(len(texts), np.int64)
     coefficients = minhash.permutations(settings.num_perm, settings.seed)
-    minhash.sign(_read_only(data), _read_only(offsets), word_tables(), *coefficients, settings.shingle_words, found, num_shingles)
+    hashes = np.empty(0, np.uint32) if kept is None else kept
+    minhash.sign(_read_only(data), _read_only(offsets), word_tables(), *coefficients, settings.shingle_words, found, num_shingles, hashes)
     return found, num_shingles
 
 

@@ -14,9 +14,8 @@ from curate.readers.lines import BrokenLinesError, lines_of
 from curate.readers.records import Document, Ends, Records, UnusableError, require_text
 from curate.readers.sources import Limits, SourceSettings
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-_OPENING = re.compile(r"[\[{]")
 _BRACKETS = re.compile(r"[\[\]{}]")
 
 
@@ -31,7 +30,7 @@ def read(path: Path, start: int, end: int, settings: SourceSettings, limits: Lim
             if line.content is None:
                 yield UnusableError("too_large", f"a line of {line.end - line.offset} bytes, more than {limits.max_line_bytes}").refused(line.offset)
                 continue
-            content = line.content.removeprefix(_BOM) if line.offset == 0 else line.content
+            content = line.content.removeprefix(BOM) if line.offset == 0 else line.content
             if not content.strip():
                 continue
             try:
@@ -77,7 +76,7 @@ def identifier_of(value: object) -> str | None:
 
 
 def _parse(line: str, text_field: str, limits: Limits) -> dict[str, Any]:
-    if len(_OPENING.findall(line)) > limits.max_json_depth and (depth := _depth(line)) > limits.max_json_depth:
+    if line.count("[") + line.count("{") > limits.max_json_depth and (depth := _depth(line)) > limits.max_json_depth:
         raise UnusableError("bad_json", f"nested {depth} deep, more than {limits.max_json_depth}")
     twice = line.count(f'"{text_field}"') > 1
     try:

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from curate.errors import CorpuscleError
+from pipelines.executors.light import keep_pandas_out
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -130,6 +131,7 @@ def _begin(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+    keep_pandas_out()
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
 
 

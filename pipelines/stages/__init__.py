@@ -1,9 +1,10 @@
 """What runs when: the stages in order, each a few phases; a phase names its units from what earlier phases committed."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pipelines.stages import classifiers, cut, cutoffs, fit, gather, handover, index, manufacture, measure, perplexity, select, train
 from pipelines.units import Unit
 
 if TYPE_CHECKING:
@@ -11,13 +12,33 @@ if TYPE_CHECKING:
 
 Phase = Callable[["Context"], list[Unit]]
 
+
+@dataclass(frozen=True)
+class PhaseOf:
+    """A phase by its module and function, loaded when it is called: a worker that gathers must not wait for what trains to load."""
+
+    module: str
+    function: str
+
+    def __call__(self, context: "Context") -> list[Unit]:
+        units: list[Unit] = getattr(import_module(f"{__name__}.{self.module}"), self.function)(context)
+        return units
+
+
+def _phases(*names: str) -> tuple[Phase, ...]:
+    return tuple(PhaseOf(*name.split(".")) for name in names)
+
+
+_GATHERED = ("gather.slices", "gather.meet") * 2  # twice: files whose ranges do not meet are gathered again in one piece
+_DECIDED = ("cutoffs.cutoffs", "select.rules", "select.held_out", "select.ledger")
+
 STAGES: dict[str, tuple[Phase, ...]] = {
-    "gather": (*(gather.slices, gather.meet) * 2, gather.frozen),  # twice: files whose ranges do not meet are gathered again in one piece
-    "measure": (measure.benchmark_index, measure.url_lists, classifiers.fits, perplexity.model, measure.families),
-    "index": (index.runs, index.buckets),
-    "select": (cutoffs.cutoffs, select.rules, select.held_out, select.ledger, cut.runs, cut.repeats, cut.cuts, cut.final_ledger),
-    "fit": (fit.tokenizer, fit.byte_counts),
-    "manufacture": (manufacture.rows,),
-    "train": (train.models,),
-    "handover": (handover.models, handover.cards),
+    "gather": _phases(*_GATHERED, "gather.frozen"),
+    "measure": _phases("measure.benchmark_index", "measure.url_lists", "classifiers.fits", "perplexity.model", "measure.families"),
+    "index": _phases("index.runs", "index.buckets"),
+    "select": _phases(*_DECIDED, "cut.runs", "cut.repeats", "cut.cuts", "cut.final_ledger"),
+    "fit": _phases("fit.tokenizer", "fit.byte_counts"),
+    "manufacture": _phases("manufacture.rows"),
+    "train": _phases("train.models"),
+    "handover": _phases("handover.models", "handover.cards"),
 }

@@ -18,6 +18,7 @@ from curate.dedup.exact import link_exact
 from curate.dedup.near import Linked, NearSettings, link_near
 from curate.dedup.numbering import Numbering, number_parts
 from curate.dedup.representative import LEAST, Representative, ordered, preferences, rank
+from curate.dedup.shingles import Shingles
 from curate.dedup.signatures import Signatures
 from curate.edits.settings import FAMILY as EDITS_FAMILY
 from curate.kernels import union_find
@@ -161,10 +162,14 @@ def _roots(
     if (chosen := settings["dedup"]["near"]) is None:
         return Roots(exact, near, None, None)
     near_settings = NearSettings.model_validate(chosen)
-    files = [part.folder / part.own.measure_file("signature") for part in earlier] + [run / part.measure_file("signature") for part in parts]
-    read = Near(Signatures(map(read_table, files), near_settings.num_perm), near_settings)
+    tables = {
+        family: _tables([*(part.folder / part.own.measure_file(family) for part in earlier), *(run / part.measure_file(family) for part in parts)])
+        for family in near_settings.families
+    }
+    shingles = Shingles(tables["shingles"]) if "shingles" in tables else None
+    read = Near(Signatures(tables["signature"], near_settings.num_perm), near_settings, shingles)
     first_of_equals = taking_part & (exact == np.arange(len(exact), dtype=np.uint32))
-    linked = link_near(_tables(buckets["near"]), numbering, read.signatures, first_of_equals, near_settings, near)
+    linked = link_near(_tables(buckets["near"]), numbering, read.signatures, first_of_equals, near_settings, near, shingles)
     union_find.flatten(near)
     return Roots(exact, near, linked, read)
 

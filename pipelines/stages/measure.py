@@ -1,14 +1,15 @@
 """measure: one file a measure family a part, row-aligned with its documents; no text."""
 
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from curate.contamination.benchmark import BenchmarkSettings
 from curate.contamination.index import VERSION as INDEX_VERSION
 from curate.contamination.index import IndexSettings, index_key, write_index
-from curate.dedup.representative import require_column
 from curate.documents import as_text
 from curate.errors import AccountingError
 from curate.measures import FAMILIES, WRITTEN_BY_GATHER, block_lists
@@ -17,12 +18,14 @@ from curate.measures.own import check_measured, identity_of, own_families, own_f
 from curate.rules.verdicts import families as families_of_rules
 from curate.storage import read_table, write_table
 from pipelines.context import Context
+from pipelines.executors.light import let_pandas_in
 from pipelines.parts import with_frozen
+from pipelines.recipe import Recipe
 from pipelines.stages import classifiers, perplexity
 from pipelines.units import Done, Unit
 
-UNCOMPRESSED = frozenset({"signature"})  # hash values do not compress, and near-duplicate checks read them at random
-OF_FROZEN = frozenset({"identity", "signature"})  # what finding copies needs; nothing else is asked of them
+UNCOMPRESSED = frozenset({"signature", "shingles"})  # hash values do not compress, and near-duplicate checks read them at random
+OF_FROZEN = frozenset({"identity", "signature", "shingles"})  # what finding copies needs; nothing else is asked of them
 BENCHMARK_INDEX = "measures/benchmarks/index.arrow"
 BLOCK_LISTS = "measures/url/lists.arrow"
 
@@ -51,11 +54,55 @@ def url_lists(context: Context) -> list[Unit]:
     return [Unit("measure/block_lists", block_lists.VERSION, build_block_lists, {"files": files, "target": context.run / BLOCK_LISTS}, None, inputs)]
 
 
+class Family(NamedTuple):
+    """How a family comes by settings that are not just those of its rules.
+
+    wanted: whether a recipe asks for it, whatever its rules read. settings: as plain data. keyed: what of the settings a key holds; not where
+    files lie. reads: a file of the run besides the documents, by the name its checksum has in the key.
+    """
+
+    wanted: Callable[[Recipe], bool]
+    settings: Callable[[Context], Any]
+    keyed: Callable[[Any], Any] = lambda settings: settings
+    reads: tuple[str, str] | None = None
+
+
+def _signature(context: Context) -> Any:
+    near = context.recipe.dedup.near
+    return near and near.signature.model_dump(mode="json")
+
+
+def _shingles(context: Context) -> Any:
+    near = context.recipe.dedup.near
+    return near and {"shingle_words": near.shingle_words}
+
+
+def _benchmarks(context: Context) -> Any:
+    return {"index": str(context.run / BENCHMARK_INDEX), "key": index_key(benchmark_settings(context), context.recipe.benchmark_index)}
+
+
+def _by_checksum(settings: Any) -> None:
+    """The checksum of the file that is read says all that the settings could."""
+
+
+OF_THE_RECIPE: Mapping[str, Family] = {
+    "signature": Family(lambda recipe: recipe.dedup.near is not None, _signature),
+    "shingles": Family(lambda recipe: recipe.dedup.near is not None and "shingles" in recipe.dedup.near.families, _shingles),
+    "benchmarks": Family(lambda recipe: bool(recipe.benchmarks), _benchmarks, _by_checksum, ("index", BENCHMARK_INDEX)),
+    "quality": Family(lambda recipe: bool(recipe.classifiers), classifiers.quality_settings, classifiers.keyed),
+    "perplexity": Family(lambda recipe: recipe.perplexity is not None, perplexity.family_settings, perplexity.keyed),
+    "url": Family(
+        lambda recipe: recipe.block_lists is not None, lambda context: {"lists": str(context.run / BLOCK_LISTS)}, _by_checksum, ("lists", BLOCK_LISTS)
+    ),
+}
+
+
 def families(context: Context) -> list[Unit]:
     """A unit for every part × family the recipe needs."""
-    needed = settings_by_family(context)
-    versions = {family: family_named(family).VERSION for family in needed}
     units: list[Unit] = []
+    needed = settings_by_family(context)
+    keys = {family: _keyed(context, family, settings) for family, settings in needed.items()}
+    versions = {family: family_named(family).VERSION for family in needed}
     for part in with_frozen(context):
         for family, settings in needed.items():
             if part.frozen and family not in OF_FROZEN:
@@ -63,21 +110,16 @@ def families(context: Context) -> list[Unit]:
             target = part.measure_file(family)
             arguments = {"family": family, "documents": part.documents(context.run), "settings": settings, "target": context.run / target}
             inputs = {"documents": context.written(part.document_file)}
-            keyed = settings
-            if family == "benchmarks":
-                inputs["index"] = context.written(BENCHMARK_INDEX)
-                keyed = None  # the index's checksum says it all, and where it lies says nothing
-            if family in context.recipe.measures:
-                keyed = {"settings": settings, "package": identity_of(own_families()[family])}
-            if family == "quality":
-                keyed = classifiers.keyed(settings)
-            if family == "perplexity":
-                keyed = {"checksum": settings["checksum"]}
-            if family == "url":
-                inputs["lists"] = context.written(BLOCK_LISTS)
-                keyed = None
-            units.append(Unit(f"measure/{family}/{part.hex}", versions[family], measure_part, arguments, keyed, inputs))
+            if family in OF_THE_RECIPE and (reads := OF_THE_RECIPE[family].reads) is not None:
+                inputs[reads[0]] = context.written(reads[1])
+            units.append(Unit(f"measure/{family}/{part.hex}", versions[family], measure_part, arguments, keys[family], inputs))
     return units
+
+
+def _keyed(context: Context, family: str, settings: Any) -> Any:
+    if family in context.recipe.measures:
+        return {"settings": settings, "package": identity_of(own_families()[family])}
+    return OF_THE_RECIPE[family].keyed(settings) if family in OF_THE_RECIPE else settings
 
 
 def settings_by_family(context: Context) -> dict[str, Any]:
@@ -86,23 +128,18 @@ def settings_by_family(context: Context) -> dict[str, Any]:
     needed: dict[str, Any] = {"identity": {}, "language": recipe.language.model_dump(mode="json")}
     chosen = recipe.rules.family_settings()
     read = families_of_rules(recipe.rules) - WRITTEN_BY_GATHER
+    best = recipe.dedup.representative.family
+    read |= {best} - WRITTEN_BY_GATHER if best is not None else set()
     needed |= {family: chosen.get(family, {}) for family in sorted(read) if family not in needed}
-    if recipe.dedup.near is not None:
-        needed["signature"] = recipe.dedup.near.signature.model_dump(mode="json")
-    if benchmarks := benchmark_settings(context):
-        needed["benchmarks"] = {"index": str(context.run / BENCHMARK_INDEX), "key": index_key(benchmarks, recipe.benchmark_index)}
-    if recipe.classifiers:
-        needed["quality"] = classifiers.quality_settings(context)
-    for name, given in recipe.measures.items():
-        needed[name] = settings_of(own_family(name), given)
-    if recipe.perplexity is not None:
-        needed["perplexity"] = perplexity.family_settings(context)
-    if recipe.block_lists is not None:
-        needed["url"] = {"lists": str(context.run / BLOCK_LISTS)}
-    if (best := recipe.dedup.representative).family is not None:
-        require_column(best, getattr(family_named(best.family), "SCHEMA", pa.schema([])))
-        needed.setdefault(best.family, {})
-    return needed
+    needed |= {name: settings_of(own_family(name), given) for name, given in recipe.measures.items()}
+    return needed | {name: family.settings(context) for name, family in OF_THE_RECIPE.items() if family.wanted(recipe)}
+
+
+def families_named(recipe: Recipe) -> set[str]:
+    """The families that `settings_by_family` gives settings for, told before anything is fitted; those with models and lists left out."""
+    near = {"signature"} if recipe.dedup.near is not None else set()
+    best = recipe.dedup.representative.family
+    return {"identity", "language", *(families_of_rules(recipe.rules) - WRITTEN_BY_GATHER), *near, *([best] if best is not None else [])}
 
 
 def benchmark_settings(context: Context) -> list[BenchmarkSettings]:
@@ -122,10 +159,23 @@ def build_block_lists(files: dict[str, list[Path]], target: Path) -> Done:
 def measure_part(family: str, documents: Path, settings: Any, target: Path) -> Done:
     module = family_named(family)
     column = getattr(module, "COLUMN", "text")
-    values = read_table(documents, [column])[column]
-    table = module.measure(as_text(values) if column == "text" else values.combine_chunks(), module.Settings.model_validate(settings))
+    about = documents.stat()
+    values = _column(documents, column, (about.st_ino, about.st_mtime_ns, about.st_size))
+    if family not in FAMILIES:
+        let_pandas_in()
+    table = module.measure(values, module.Settings.model_validate(settings))
     if family not in FAMILIES:
         check_measured(own_families()[family], table, len(values))
     if table.num_rows != len(values):
         raise AccountingError(f"{target}: {family} gave {table.num_rows} rows for {len(values)} documents")
     return Done([write_table(target, table, compression=None if family in UNCOMPRESSED else "zstd")])
+
+
+@lru_cache(maxsize=1)
+def _column(documents: Path, column: str, written: tuple[int, int, int]) -> pa.Array:
+    """A column of a part. A worker is given a part's families one after another, so the last texts are kept (32 MB, 30 ms a family).
+
+    written: inode, time and size of the file; published files are replaced and never changed.
+    """
+    values = read_table(documents, [column])[column]
+    return as_text(values) if column == "text" else values.combine_chunks()

@@ -31,6 +31,11 @@ def family_settings(context: Context) -> dict[str, Any]:
     return {"path": str(context.run / MODEL), "checksum": context.written(MODEL)}
 
 
+def keyed(settings: dict[str, Any]) -> dict[str, Any]:
+    """What of these settings surprise depends on: not on where the model lies."""
+    return {"checksum": settings["checksum"]}
+
+
 def fit(run: Path, root: Path, settings: dict[str, Any], reference: Inputs, limits: dict[str, Any]) -> Done:
     chosen, refused = PerplexitySettings.model_validate(settings), Counter[str]()
     learned = texts(reference, root, Limits.model_validate(limits), refused)

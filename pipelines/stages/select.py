@@ -83,7 +83,8 @@ def ledger(context: Context) -> list[Unit]:
     """Duplicates, contamination and held-out over all parts, and the ledger of each."""
     recipe = context.recipe
     everything = with_frozen(context)
-    families = ["identity"] + (["signature"] if recipe.dedup.near else [])
+    of_near = list(recipe.dedup.near.families) if recipe.dedup.near else []
+    families = ["identity", *of_near]
     own_families = ["language"] + (["benchmarks"] if recipe.benchmarks else []) + ([EDITS_FAMILY] if recipe.edits.is_on else [])
     best = recipe.dedup.representative.family
     own_families += [best] if best is not None and best not in (*families, *own_families) else []
@@ -91,7 +92,7 @@ def ledger(context: Context) -> list[Unit]:
     files += [file for part in parts(context) for file in (*map(part.measure_file, own_families), part.rules_file)]
     files += bucket_files(context) + ([BENCHMARK_INDEX] if recipe.benchmarks else [])
     earlier = earlier_parts(context)
-    of_earlier = ["ledger/{hex}.arrow"] + (["measures/signature/{hex}.arrow"] if recipe.dedup.near else [])
+    of_earlier = ["ledger/{hex}.arrow", *(f"measures/{family}/{{hex}}.arrow" for family in of_near)]
     inputs = {file: context.written(file) for file in files} | checksums(context, earlier, of_earlier)
     settings: dict[str, Any] = {
         "dedup": recipe.dedup.model_dump(mode="json", exclude={"against": True, "near": {"threshold"}, **dict.fromkeys(OF_CUTS, True)}),
@@ -127,7 +128,7 @@ def bucket_files(context: Context, *only: str) -> list[str]:
 def judge_part(measures: dict[str, Path], settings: dict[str, Any], target: Path) -> Done:
     """Write the verdict of the rules; `counts` tells for every rule how many documents it judged and failed."""
     chosen = RuleSettings.model_validate(settings)
-    frame = rule_frame(measures.__getitem__, chosen)
+    frame = rule_frame(lambda family: [measures[family]], chosen)
     reasons = pa.array(judge(frame, chosen).to_list(), pa.string()).dictionary_encode()
     occurring = sorted(reason for reason in reasons.dictionary.to_pylist())
     coded = pa.DictionaryArray.from_arrays(

@@ -1,86 +1,107 @@
-"""MB/s from archive to ledger (gather, measure, index, select; every rule set on), beside datasketch in the same run.
+"""JSON Lines to ledger, whole processes from file to verdicts, two workers: `corpuscle run --until select` beside datatrove doing the same.
 
-    python -m tests.bench.bench_path [--data FILE|FOLDER] [--column text] [--megabytes 40] [--workers 2]
+    python -m tests.bench.bench_path --data CORPUS/corpus.jsonl [--peers DIR] [--share 8] [--repeats 3] [--workers 2] [--larger CORPUS/times-10.jsonl]
 
-The documents (as for bench_signatures) are written as one JSON Lines file; the path is the whole process of `corpuscle
-run --until select`, start-up included. datasketch does near-duplicates alone: words by a regular expression, shingles hashed
-by xxh32, MinHash, MinHashLSH insert and query, in one process on a share of the documents.
+CORPUS is made by `python -m tests.bench.corpus`, DIR by `python -m tests.bench.peers dt`. Ours: language, every rule of Gopher, C4 and
+FineWeb on every document, exact and near-duplicates, held-out documents, a ledger with a reason for each. datatrove: language, the same four
+filters one after another on what is left, its MinHash in four stages; it makes 0.4 MB/s, so it is given one of every `--share` documents and
+judged by MB/s. Before the first run kernels are compiled. Seconds and CPU seconds are of the whole command, start included; memory is the peak of the
+sum over its processes. The stages' own seconds are as the run reports them.
 """
 
 import argparse
 import json
-import re
-import subprocess
+import os
 import sys
 import tempfile
-import time
 from pathlib import Path
+from typing import NamedTuple
 
-import xxhash
-from datasketch import MinHash, MinHashLSH
+from tests.bench.meter import Metered, metered
 
-from curate.measures import measure
-from tests.bench.bench_measures import first_megabytes
-from tests.bench.bench_signatures import best_of, share, texts_of
-
+TARGET = 40
+NUM_SHARDS = 2
+PEER = Path(__file__).parent / "peers" / "curate_datatrove.py"
 RECIPE = """
 name: bench
-sources: [{{name: texts, paths: [texts.jsonl], format: jsonl}}]
-slice_bytes: {slice_bytes}
+sources: [{{name: texts, paths: [{path}], format: jsonl}}]
 rules: {{gopher_repetition: {{}}, gopher_quality: {{}}, c4: {{}}, fineweb: {{}}}}
 """
-NUM_FOR_DATASKETCH = 400
 
 
-def find_with_datasketch(texts: list[str]) -> None:
-    """112 values over 5-word shingles, 14 bands of 8 rows; each document inserted, then asked for."""
-    index = MinHashLSH(num_perm=112, params=(14, 8))
-    sketches = []
-    for number, text in enumerate(texts):
-        words = re.findall(r"\w+", text.casefold())
-        sketch = MinHash(num_perm=112, scheme="affine32", hashfunc=xxhash.xxh32_intdigest)
-        sketch.update_batch({" ".join(words[start : start + 5]).encode() for start in range(len(words) - 4)})
-        index.insert(number, sketch)
-        sketches.append(sketch)
-    for sketch in sketches:
-        index.query(sketch)
+class Measured(NamedTuple):
+    """A command, what it was given, and its CPU seconds over all processes."""
+
+    run: Metered
+    megabytes: float
+    cpu_seconds: float
+
+    def line(self, name: str, told: str) -> str:
+        memory = f"{self.run.peak_bytes / 2**20:.0f} MiB ({self.run.peak_anonymous_bytes / 2**20:.0f} anonymous)"
+        return f"{name:10} {self.megabytes:7.1f} MB {self.run.seconds:8.2f} s {self.megabytes / self.run.seconds:8.2f} MB/s  {self.cpu_seconds:7.1f} CPU s  {memory:28} {told}"
 
 
-def seconds_of_the_path(folder: Path, workers: int) -> tuple[float, float]:
-    """One run in a process of its own, in a folder of its own: seconds of the whole process, and of its stages alone."""
-    start = time.perf_counter()
-    command = [sys.executable, "-m", "pipelines.cli", "run", str(folder / "recipe.yaml"), "--run", str(folder / f"run-{start}"), "--until", "select", "--json"]
-    done = subprocess.run([*command, "--workers", str(workers)], capture_output=True, text=True)
-    seconds = time.perf_counter() - start
-    if done.returncode not in (0, 3):  # 3: on such texts a rule may well drop everything
-        raise SystemExit(done.stderr)
-    return seconds, sum(json.loads(done.stdout)["seconds"].values())
+def measured(command: list[str | Path], megabytes: float, cwd: Path) -> Measured:
+    """Run a command and account for it."""
+    before = os.times()
+    # 3: a gate failed; on such texts a rule may well drop everything
+    run = metered([str(part) for part in command], cwd=cwd, env={**os.environ, "PYTHONPATH": os.getcwd()}, allowed=(0, 3))
+    after = os.times()
+    return Measured(run, megabytes, after.children_user + after.children_system - before.children_user - before.children_system)
+
+
+def ours(data: Path, folder: Path, name: str, workers: int) -> Measured:
+    """One run in a folder of its own."""
+    recipe = folder / f"{name}.yaml"
+    recipe.write_text(RECIPE.format(path=json.dumps(str(data.resolve()))))
+    command = [sys.executable, "-m", "pipelines.cli", "run", recipe, "--run", folder / name, "--until", "select", "--json", "--workers", str(workers)]
+    return measured(command, data.stat().st_size / 1e6, folder)
+
+
+def told(found: Measured) -> str:
+    """Documents kept, and the seconds of the stages."""
+    summary = json.loads(found.run.output)
+    kept = sum(source["kept"] for source in summary["sources"].values())
+    return f"kept {kept}; " + ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in summary["seconds"].items())
+
+
+def theirs(data: Path, peers: Path, share: int, folder: Path) -> Measured:
+    """One of every `share` documents through datatrove."""
+    source = folder / "share"
+    source.mkdir()
+    with data.open("rb") as lines:
+        chosen = [line for number, line in enumerate(lines) if number % share == 0]
+    for number in range(NUM_SHARDS):
+        (source / f"{number}.jsonl").write_bytes(b"".join(chosen[number::NUM_SHARDS]))
+    python = peers.resolve() / "dt" / "bin" / "python"
+    return measured([python, PEER, source, folder / "datatrove"], sum(map(len, chosen)) / 1e6, folder)
 
 
 def main() -> None:
-    options = argparse.ArgumentParser()
-    options.add_argument("--data", type=Path)
-    options.add_argument("--column", default="text")
-    options.add_argument("--megabytes", type=float, default=40)
-    options.add_argument("--workers", type=int, default=2)
-    given = options.parse_args()
-    texts = first_megabytes(texts_of(given.data, given.column), given.megabytes)
-    megabytes = texts.nbytes / 1e6
-    some = share(texts, NUM_FOR_DATASKETCH)
-    measure(some[:1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--peers", type=Path)
+    parser.add_argument("--share", type=int, default=8)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--larger", type=Path)
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        with (folder / "texts.jsonl").open("w", encoding="utf8") as file:
-            file.writelines(json.dumps({"text": text}) + "\n" for text in texts.to_pylist())
-        (folder / "recipe.yaml").write_text(RECIPE.format(slice_bytes=4 << 20))
-        whole, stages = (megabytes / min(seconds) for seconds in zip(*(seconds_of_the_path(folder, given.workers) for _ in range(3)), strict=True))
-    measures = megabytes / best_of(1, lambda: measure(texts))
-    datasketch = sum(len(text.encode()) for text in some) / 1e6 / best_of(2, lambda: find_with_datasketch(some))
-    print(f"{len(texts)} documents, {megabytes:.1f} MB")
-    print(f"archive to ledger   {whole:8.1f} MB/s   {whole / datasketch:6.1f} times datasketch, {given.workers} workers, whole process with its start")
-    print(f"  its stages alone  {stages:8.1f} MB/s   {stages / datasketch:6.1f} times datasketch, {given.workers} workers")
-    print(f"all measures        {measures:8.1f} MB/s   {measures / datasketch:6.1f} times datasketch, one process")
-    print(f"datasketch          {datasketch:8.1f} MB/s   near-duplicates only, one process")
+        with given.data.open("rb") as lines:
+            (folder / "few.jsonl").write_bytes(b"".join(line for line, _ in zip(lines, range(50), strict=False)))
+        print(ours(folder / "few.jsonl", folder, "first", given.workers).line("50 documents", "compiles kernels where they are not compiled yet"), flush=True)
+        runs = [ours(given.data, folder, f"run-{number}", given.workers) for number in range(given.repeats)]
+        best = min(runs, key=lambda found: found.run.seconds)
+        print(best.line("corpuscle", told(best)), flush=True)
+        if given.peers is not None:
+            peer = theirs(given.data, given.peers, given.share, folder)
+            ratio = best.megabytes / best.run.seconds / (peer.megabytes / peer.run.seconds)
+            print(peer.line("datatrove", f"kept {peer.run.output}; ours is {ratio:.0f} times as fast (wanted {TARGET})"), flush=True)
+        if given.larger is not None:
+            large = ours(given.larger, folder, "larger", given.workers)
+            growth = large.run.peak_bytes / max(found.run.peak_bytes for found in runs) - 1
+            print(large.line("corpuscle", f"memory {growth:+.0%} (wanted below +10%); {told(large)}"), flush=True)
 
 
 if __name__ == "__main__":

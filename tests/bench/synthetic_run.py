@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from curate import measures
-from curate.documents import DOCUMENTS, as_text
 from curate.dedup.near import NearSettings
+from curate.documents import DOCUMENTS, as_text
 from curate.measures import signature
 from curate.storage import write_table
 from pipelines import engine

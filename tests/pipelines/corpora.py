@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 from curate.seeds import generator
 from curate.storage import read_table
+from tests.once import once, shared
 
 ROOT = Path(__file__).parents[2]
 STOP_WORDS = ["the", "of", "and", "to", "a", "in", "that", "it", "is", "was", "for", "on", "are", "with", "as", "at", "be", "this", "have", "from"]
@@ -80,12 +82,14 @@ def corpus_of_every_fate(folder: Path) -> Path:
 
 @functools.cache
 def run_of_every_fate(base: Path) -> Path:
-    """The folder of the corpus of every fate with its finished run in `run`, made once for all tests; they may change copies only."""
+    """The folder of the corpus of every fate with its finished run in `run`, this process's own copy; tests may change copies of it only."""
     import pipelines
 
-    folder = base / "every_fate"
-    pipelines.run(corpus_of_every_fate(folder), folder / "run", workers=1)
-    return folder
+    def make(folder: Path) -> None:
+        pipelines.run(corpus_of_every_fate(folder), folder / "run", workers=1)
+
+    once(base, "every_fate_made", make)
+    return Path(shutil.copytree(shared(base) / "every_fate_made", base / "every_fate"))
 
 
 def document(run: Path, identifier: str) -> str:

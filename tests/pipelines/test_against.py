@@ -17,7 +17,8 @@ from pipelines.explain import as_text, explain_document
 from pipelines.lookup import as_lines, lookup
 from pipelines.recipe import load
 from pipelines.runs import open_run, run
-from tests.pipelines.corpora import RECIPE, corpuscle, document, letter, letters, write_jsonl
+from tests.pipelines.corpora import RECIPE, document, letter, letters, write_jsonl
+from tests.pipelines.test_cli import output
 
 LONG = letter(100, 300)
 LONG_NEAR = LONG.rstrip(".") + " postscript."
@@ -221,7 +222,6 @@ def test_lines_that_hold_no_text_are_told(second: Context, tmp_path: Path) -> No
 
 def test_the_command_answers_in_text_and_json(folder: Path, tmp_path: Path) -> None:
     file = asked(tmp_path, {"copied": letter(33)})
-    told = corpuscle("lookup", folder / "second" / "run", file)
-    assert (told.returncode, "exact copy" in told.stdout) == (0, True)
-    found = json.loads(corpuscle("lookup", folder / "second" / "run", file, "--json").stdout)
+    assert "exact copy" in output("lookup", folder / "second" / "run", file)
+    found = json.loads(output("lookup", folder / "second" / "run", file, "--json"))
     assert found["documents"][0]["matches"][0]["fate"] == "kept"

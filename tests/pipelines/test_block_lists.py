@@ -60,6 +60,7 @@ def test_explain_shows_which_url_rule_failed_and_the_counts(finished: Path) -> N
     assert set(explain_document(opened, document(finished / "run", "none"))["measures"]["url"].values()) == {0}
 
 
+@pytest.mark.usefixtures("fresh_workers")
 def test_a_changed_list_is_read_again_and_nothing_else_is_measured_again(finished: Path) -> None:
     stages = {item.stage: item for item in plan(planned(finished / "recipe.yaml", finished / "run", []))}
     assert stages["measure"].num_to_run == 0

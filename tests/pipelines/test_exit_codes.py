@@ -140,21 +140,22 @@ def test_1_from_outside_for_a_folder_that_is_no_run(tmp_path: Path) -> None:
     assert_ends(corpuscle("verify", tmp_path), 1, "is not a run: it has no recipe.yaml")
 
 
-def test_3_gates_fail_and_everything_is_written_all_the_same(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("signals")
+def test_3_gates_fail_and_everything_is_written_all_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Over 5 % in quarantine, a rule that drops everything and a glob without files, in one run."""
     recipe = corpus(tmp_path)
     write_jsonl(tmp_path / "archives" / "letters.jsonl", [*letters(12), "{damaged"])
     changes = ["--set", 'sources.0.paths=["letters.jsonl", "lettres-*.jsonl"]', "--set", "rules.gopher_quality.min_words=5000"]
-    done = corpuscle("run", recipe, "--run", tmp_path / "run", "--workers", "1", "--until", "select", *changes, "--json")
-    assert done.returncode == 3, done.stderr
+    code, out, err = code_of(capsys, monkeypatch, "run", recipe, "--run", tmp_path / "run", "--workers", "1", "--until", "select", *changes, "--json")
+    assert code == 3, err
     for message in (
         "1 of 13 records (7.7%) are in quarantine, over the limit of 5.0%.",
         "Rule gopher_quality.min_words (words.num_words >= 5000) failed all 12 documents it judged.",
         "Source letters: no file matches lettres-*.jsonl.",
     ):
-        assert f"gate failed: {message}" in done.stderr
+        assert f"gate failed: {message}" in err
         assert html.escape(message) in (tmp_path / "run" / "report.html").read_text()
-    assert json.loads(done.stdout)["sources"]["letters"]["dropped"] == {"gopher_quality.min_words": 12}
+    assert json.loads(out)["sources"]["letters"]["dropped"] == {"gopher_quality.min_words": 12}
     assert len(list((tmp_path / "run" / "ledger").glob("*.arrow"))) == 2
     assert "select/ledger" in open_run(tmp_path / "run").journal.live
 
@@ -188,9 +189,9 @@ def test_4_a_folder_in_use_names_who_uses_it_and_readers_do_not_wait(folder: Pat
         assert corpuscle("verify", folder / "run").returncode == 0
 
 
-def stopped(recipe: Path, run: Path, number: int) -> subprocess.CompletedProcess[str]:
+def stopped(recipe: Path, run: Path, number: int, workers: int) -> subprocess.CompletedProcess[str]:
     """Run until the journal has grown, send the signal, and wait for the end."""
-    command = [sys.executable, "-m", "pipelines.cli", "run", str(recipe), "--run", str(run), "--workers", "2"]
+    command = [sys.executable, "-m", "pipelines.cli", "run", str(recipe), "--run", str(run), "--workers", str(workers)]
     before, deadline = num_lines(run), time.monotonic() + 60
     process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while num_lines(run) < before + 2 and process.poll() is None and time.monotonic() < deadline:
@@ -206,9 +207,9 @@ def num_lines(run: Path) -> int:
 
 def test_130_and_143_a_signal_in_the_middle_saves_what_is_done_and_says_how_to_go_on(folder: Path, tmp_path: Path) -> None:
     recipe, undisturbed, mine = folder / "recipe.yaml", folder / "run", tmp_path / "run"
-    for number, code, word in ((signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")):
+    for number, code, word, workers in ((signal.SIGINT, 130, "interrupted", 2), (signal.SIGTERM, 143, "terminated", 1)):
         before = set(Journal(mine / "journal.jsonl").live)
-        assert_ends(stopped(recipe, mine, number), code, f"{word}. Everything committed is safe; give the same command again to resume.")
+        assert_ends(stopped(recipe, mine, number, workers), code, f"{word}. Everything committed is safe; give the same command again to resume.")
         done = Journal(mine / "journal.jsonl").live
         assert before < set(done)
         assert "fit/tokenizer" not in done

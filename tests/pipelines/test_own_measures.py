@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from curate.errors import RecipeError
+from curate.errors import DamageError, RecipeError
+from curate.measures.own import own_families
 from curate.storage import read_table
 from pipelines import run
 from pipelines.recipe import load
@@ -43,6 +45,19 @@ def installed(folder: Path, module: str = MODULE) -> dict[str, str]:
     (site / "letter_counts-1.2.dist-info" / "entry_points.txt").write_text("[corpuscle.measures]\nletters = letter_counts\n")
     (site / "letter_counts.py").write_text(module)
     return os.environ | {"PYTHONPATH": str(site)}
+
+
+@pytest.fixture
+def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Offers a module as the measure `letters` to this process and to workers that it starts."""
+
+    def offer(module: str) -> None:
+        monkeypatch.syspath_prepend(installed(tmp_path, module)["PYTHONPATH"])
+        own_families.cache_clear()
+
+    yield offer
+    sys.modules.pop("letter_counts", None)
+    own_families.cache_clear()
 
 
 def recipe(folder: Path, rules: str, more: str = "") -> Path:
@@ -85,26 +100,27 @@ def test_a_packages_measure_is_measured_and_a_rule_reads_it(tmp_path: Path) -> N
         ("import nowhere_to_be_found\n", "cannot be imported"),
     ],
 )
-def test_a_package_that_offers_no_family_is_refused_by_name(module: str, told: str, tmp_path: Path) -> None:
-    environment = installed(tmp_path, module)
+def test_a_package_that_offers_no_family_is_refused_by_name(module: str, told: str, tmp_path: Path, offered: Callable[[str], None]) -> None:
+    offered(module)
     path = recipe(tmp_path, "  own: [{name: few, keep: letters.num_words < 60}]\n", "measures: {letters: {}}\n")
-    done = corpuscle(tmp_path, environment, "run", str(path), "--run", "run", "--until", "select")
-    assert done.returncode == 2, done.stderr
-    assert told in done.stderr
-    assert "measure 'letters'" in done.stderr
+    with pytest.raises(RecipeError, match=rf"measure 'letters'.*{told}"):
+        run(path, tmp_path / "run", until="select")
     assert not (tmp_path / "run" / "documents").exists()
 
 
-@pytest.mark.parametrize("wrong", [('greets", pa.bool_()', 'greets", pa.bool_(), nullable=True'), ("counts, pc", "pa.nulls(len(texts), pa.int64()), pc")])
-def test_a_measure_that_leaves_nulls_fails_the_run_and_names_the_column(wrong: tuple[str, str], tmp_path: Path) -> None:
-    environment = installed(tmp_path, MODULE.replace(*wrong))
+@pytest.mark.usefixtures("fresh_workers")
+def test_a_measure_that_leaves_nulls_fails_the_run_and_names_the_column(tmp_path: Path, offered: Callable[[str], None]) -> None:
+    offered(MODULE.replace("counts, pc", "pa.nulls(len(texts), pa.int64()), pc"))
     path = recipe(tmp_path, "  own: [{name: few, keep: letters.num_words < 60}]\n", "measures: {letters: {}}\n")
-    done = corpuscle(tmp_path, environment, "run", str(path), "--run", "run", "--until", "select", "--workers", "1")
-    if "nulls" in wrong[1]:
-        assert done.returncode == 1
-        assert "30 nulls in 'num_words'" in done.stderr
-    else:
-        assert done.returncode == 0, done.stderr
+    with pytest.raises(DamageError, match="30 nulls in 'num_words'"):
+        run(path, tmp_path / "run", until="select", workers=1)
+
+
+@pytest.mark.usefixtures("fresh_workers")
+def test_a_column_that_might_hold_nulls_and_holds_none_is_fine(tmp_path: Path, offered: Callable[[str], None]) -> None:
+    offered(MODULE.replace('greets", pa.bool_()', 'greets", pa.bool_(), nullable=True'))
+    path = recipe(tmp_path, "  own: [{name: few, keep: letters.num_words < 60}]\n", "measures: {letters: {}}\n")
+    assert run(path, tmp_path / "run", until="select", workers=1).rules[0].num_judged == 30
 
 
 def test_own_rules_judge_after_the_published_sets_and_only_their_languages(tmp_path: Path) -> None:

@@ -245,12 +245,12 @@ def test_choices_made_for_the_machine_are_kept_by_the_next_run(tmp_path: Path) -
         (
             "{fraction: 0.05}",
             "{source_fractions: {leters: 0.1}}",
-            "recipe.yaml:1: held_out.source_fractions names leters, which is no source; the sources are letters",
+            "recipe.yaml:7: held_out.source_fractions names leters, which is no source; the sources are letters",
         ),
         (
             "name: tiny",
             "name: tiny\nbenchmarks: [{name: b, path: x, fields: [q]}, {name: b, path: y, fields: [q]}]",
-            "recipe.yaml:1: two benchmarks are called b;",
+            "recipe.yaml:2: two benchmarks are called b;",
         ),
     ],
 )

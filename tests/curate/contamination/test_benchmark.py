@@ -72,7 +72,7 @@ def test_csv_is_read_with_byte_order_mark_quotes_and_line_ends_in_fields(tmp_pat
         ("quiz.jsonl", "\n", "holds no item"),
         ("quiz.jsonl", b"\xff\xfe", "not UTF-8 at byte 0"),
         ("quiz.jsonl.gz", b"no gzip", "cannot be read"),
-        ("quiz.jsonl.gz", gzip.compress(b'{"prompt": "x"}\n' * 99)[:-9], "cannot be read"),
+        ("quiz.jsonl.gz", gzip.compress(b'{"prompt": "x"}\n' * 99, mtime=0)[:-9], "cannot be read"),
         ("quiz.csv", "prompt,answer\nx,1\ny\n", "line 3.*2 columns"),
         ("quiz.csv", "prompt,answer\nx,1,2\n", "line 2.*2 columns"),
         ("quiz.csv", "question\nx\n", "no field 'prompt'"),

@@ -1,0 +1,100 @@
+"""What the parts of a recipe ask of one another: a name that one gives and another reads, a setting that waits for another.
+
+Each check yields (where, what is wrong), all of which are told at once, at the lines where they stand.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from curate.edits.settings import FAMILY as EDITS_FAMILY
+from curate.fit.classifier import FromSource
+from pipelines.recipe_file import Location
+
+if TYPE_CHECKING:
+    from pipelines.recipe import Recipe
+
+ACROSS = "across_parts"  # the type of these problems: their messages name the key themselves
+Found = Iterator[tuple[Location, str]]
+
+
+def check_recipe(recipe: "Recipe") -> None:
+    """Raise a ValidationError that holds every problem found."""
+    found = [problem for check in CHECKS for problem in check(recipe)]
+    if found:
+        told = [InitErrorDetails(type=PydanticCustomError(ACROSS, "{told}", {"told": message}), loc=where, input=None) for where, message in found]
+        raise ValidationError.from_exception_data("Recipe", told)
+
+
+def _twice(recipe: "Recipe") -> Found:
+    """Names must stand once, since they stand for a thing everywhere."""
+    for key, kind, why in (
+        ("sources", "sources", "a source's name stands for it everywhere"),
+        ("benchmarks", "benchmarks", "a report could not tell their items apart"),
+        ("classifiers", "classifiers", "their scores would be one column"),
+    ):
+        names = [item.name for item in getattr(recipe, key)]
+        if doubles := [number for number, name in enumerate(names) if name in names[:number]]:
+            yield (key, doubles[0]), f"two {kind} are called {names[doubles[0]]}; {why}"
+
+
+def _sources(recipe: "Recipe") -> Found:
+    """What is named as a source must be one."""
+    representative = recipe.dedup.representative.sources or []
+    named: list[tuple[Location, str, Iterable[str]]] = [
+        (("held_out", "source_fractions"), "held_out.source_fractions names", recipe.held_out.source_fractions),
+        (("edits", "sources"), "edits.sources names", recipe.edits.sources or []),
+        (("dedup", "representative", "sources"), "dedup.representative.sources names", representative),
+    ]
+    for number, classifier in enumerate(recipe.classifiers):
+        told = f"classifier {classifier.name} learns from"
+        named.append((("classifiers", number, "positives"), told, _learned_from(classifier.positives)))
+        named.append((("classifiers", number, "negatives"), told, _learned_from(classifier.negatives)))
+    if recipe.perplexity is not None:
+        named.append((("perplexity", "reference"), "perplexity.reference names", _learned_from(recipe.perplexity.reference)))
+    names = [source.name for source in recipe.sources]
+    for where, told, asked in named:
+        if unknown := sorted(set(asked) - set(names)):
+            yield where, f"{told} {unknown[0]}, which is no source; the sources are {', '.join(names)}"
+
+
+def _learned_from(items: Iterable[Any]) -> list[str]:
+    return [item.source for item in items if isinstance(item, FromSource)]
+
+
+def _rules(recipe: "Recipe") -> Found:
+    """A rule must be given what it reads."""
+    active = recipe.rules.active()
+    unfed = [f"{name} ({rule.measure})" for name, rule in active if EDITS_FAMILY in rule.families]
+    if unfed and not recipe.edits.is_on:
+        remedy = "turn one on (such as edits.refinedweb: {}), or set the rule to null"
+        yield ("rules",), f"rule {unfed[0]} reads what edits cut, but no edit is on; {remedy}"
+    if recipe.rules.url is not None and not (recipe.block_lists and recipe.block_lists.is_given):
+        remedy = "name some under block_lists (such as block_lists.domains: [lists/adult]), or remove rules.url"
+        yield ("rules", "url"), f"rules.url has no lists to look URIs up in: {remedy}"
+    if recipe.perplexity is None and any("perplexity" in rule.families for _, rule in active):
+        yield ("rules",), "a rule reads perplexity, but no model is fitted: name its texts under perplexity.reference"
+
+
+def _classifiers(recipe: "Recipe") -> Found:
+    """A rule must have its classifier, and ask one thing of it."""
+    names = [classifier.name for classifier in recipe.classifiers]
+    read = {column for _, rule in recipe.rules.active() for column in rule.columns if column.startswith("quality.")}
+    if unfitted := sorted(read - {f"quality.{name}_score" for name in names}):
+        fitted = ", ".join(names) or "none"
+        yield ("rules", "classifiers"), f"a rule reads {unfitted[0]}, but classifiers fits none of that name; the classifiers are {fitted}"
+    for name, asked in recipe.rules.classifiers.items():
+        if asked.min_score is not None and asked.keep_top_fraction is not None:
+            yield ("rules", "classifiers", name), f"rules.classifiers.{name}: give min_score or keep_top_fraction, not both"
+
+
+def _training(recipe: "Recipe") -> Found:
+    """A model is trained on the rows of a task."""
+    for task in type(recipe.train).model_fields:
+        if getattr(recipe.train, task) is not None and getattr(recipe.tasks, task) is None:
+            yield ("train", task), f"train.{task} has no rows to train on: add tasks.{task}"
+
+
+CHECKS = (_twice, _sources, _rules, _classifiers, _training)
