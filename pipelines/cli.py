@@ -43,6 +43,10 @@ class Stopped(BaseException):
         self.number = number
 
 
+class ReaderLeftError(BaseException):
+    """Whoever read our stdout went away, as `| head` does. No OSError, which typer would answer with exit code 1."""
+
+
 def say(text: str = "") -> None:
     """A line for people."""
     print(text, file=sys.stderr)  # noqa: T201
@@ -50,7 +54,10 @@ def say(text: str = "") -> None:
 
 def give(text: str) -> None:
     """A line of results."""
-    print(text)  # noqa: T201
+    try:
+        print(text)  # noqa: T201
+    except BrokenPipeError as error:
+        raise ReaderLeftError from error
 
 
 @app.callback(invoke_without_command=True)
@@ -336,8 +343,8 @@ def _guarded(command: Callable[[], Any]) -> int:
         word, code = ("interrupted", INTERRUPTED) if stop.number == signal.SIGINT else ("terminated", TERMINATED)
         say(f"\n{word}. Everything committed is safe; give the same command again to resume.")
         return code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away, as `| head` does
+    except (BrokenPipeError, ReaderLeftError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer goes nowhere
         return DONE
     except OSError as error:
         return _refused(error)

@@ -13,7 +13,6 @@ from curate.errors import InputError
 from curate.measures.signature import checked
 from curate.storage import publish, write_batches
 
-
 DEFAULTS = {"threshold": 0.7, "verify": "shingles"}  # that is 22 bands of 5; its files lie in the scratch folder only
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.contamination.index import read_index
+from curate.contamination.verdict import shares
 from curate.errors import InputError
 from curate.ledger.files import Explanation, cluster_members
 from curate.ledger.files import explain as ledger_entry
@@ -115,20 +116,42 @@ def _writable(value: Any) -> Any:
 def _document_text(found: dict[str, Any]) -> str:
     lines = [f"{found['document']}  {found['path']} at {found['offset']}" + (f"  {found['uri']}" if found["uri"] else "")]
     lines.append(f"source {found['source']}, content id {found['content_id']}")
-    lines.append(f"verdict: {found['reason'] or 'kept'}" + (f", in favour of {found['representative']}" if found["reason"] and found["representative"] else "") + _earlier_text(found))
+    instead = f", in favour of {found['representative']}" if found["reason"] and found["representative"] else ""
+    lines.append(f"verdict: {found['reason'] or 'kept'}{instead}{_earlier_text(found)}")
     lines.append(f"cluster of {found['cluster']['size']}: {', '.join(found['cluster']['members'])}")
     lines += edit_lines(found)
-    lines += [f"cut {cut['kind']} bytes {cut['bytes'][0]}–{cut['bytes'][1]}, first in {cut['first']}" for cut in found.get("cuts", [])]
-    lines += [f"benchmark {hit['benchmark']} item {hit['item']}: {hit['matched']} of {hit['of']} n-grams, {hit['covered_fraction']:.0%} of the words in one place" for hit in found["benchmarks"]]
+    lines += _cut_text(found)
+    lines += [_hit_text(hit) for hit in found["benchmarks"]]
     width = max((len(rule["rule"]) for rule in found["rules"]), default=4)
     lines += ["", f"{'rule':{width}} {'value':>12}    {'limit':10} verdict"]
     for rule in found["rules"]:
-        value = f"{rule['value']:.4g}" if isinstance(rule["value"], float) else str(rule["value"])
-        lines.append(f"{rule['rule']:{width}} {value:>12} {rule['comparison']:>2} {rule['limit']!s:10} {rule['verdict']}")
+        lines.append(f"{rule['rule']:{width}} {_short(rule['value']):>12} {rule['comparison']:>2} {_short(rule['limit']):10} {rule['verdict']}")
     lines += ["", "measures"] + [
         f"  {family}: " + ", ".join(f"{name} {value}" for name, value in values.items()) for family, values in found["measures"].items()
     ]
     return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    """A value or limit in few characters; --json has all its digits."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _cut_text(found: dict[str, Any]) -> list[str]:
+    if not found.get("cuts"):
+        return []
+    lines = [f"cut {cut['kind']} bytes {cut['bytes'][0]}–{cut['bytes'][1]}, first in {cut['first']}" for cut in found["cuts"]]
+    return [*lines, f"{found['num_words_after_cuts']} words left after cuts"]
+
+
+def _hit_text(hit: dict[str, Any]) -> str:
+    """A hit of one form of an item; the forms besides the text as written are compared by n-grams alone."""
+    places = "" if hit["covered_fraction"] is None else f", {hit['covered_fraction']:.0%} of the words in one place"
+    form = "" if hit["form"] == "written" else f" (its {hit['form']} form)"
+    enough = "" if hit["contaminates"] else "; too little to count"
+    return f"benchmark {hit['benchmark']} item {hit['item']}{form}: {hit['matched']} of {hit['of']} n-grams{places}{enough}"
 
 
 def _explained(context: Context, part: Part, row: int) -> dict[str, Any]:
@@ -178,9 +201,11 @@ def _cuts(context: Context, part: Part, row: int) -> dict[str, Any]:
     """Where something was cut from the document because it stands in an earlier one; nothing where the recipe cuts nothing."""
     if (file := written_cuts(context, part)) is None:
         return {}
-    found = read_table(context.run / file, ["spans"])["spans"][row].as_py()
-    told = [{"kind": span["kind"], "bytes": [span["start"], span["end"]], "first": f"{span['first_part']:08x}:{span['first_row']}"} for span in found]
-    return {"cuts": told}
+    found = read_table(context.run / file, ["spans", "num_words"]).slice(row, 1).to_pylist()[0]
+    told = [
+        {"kind": span["kind"], "bytes": [span["start"], span["end"]], "first": f"{span['first_part']:08x}:{span['first_row']}"} for span in found["spans"]
+    ]
+    return {"cuts": told, "num_words_after_cuts": found["num_words"]}
 
 
 def _matches(context: Context, query: str) -> Iterator[tuple[Part, int]]:
@@ -251,9 +276,11 @@ def _hits(context: Context, part: Part, row: int) -> list[dict[str, Any]]:
     if not context.recipe.benchmarks:
         return []
     items = read_index(context.run / BENCHMARK_INDEX).items
-    hits = read_table(context.run / part.measure_file("benchmarks"), ["hits"])["hits"][row].as_py()
-    known = [items.slice(hit["item"], 1).to_pylist()[0] for hit in hits]
+    hits = read_table(context.run / part.measure_file("benchmarks"), ["hits"])["hits"].slice(row, 1).combine_chunks()
+    found = shares(hits, items, context.recipe.contamination)
+    known = items.take(pa.array(found.rows)).to_pylist()
     return [
-        {"benchmark": item["benchmark"], "item": item["item_id"], "fields": item["fields"], "matched": hit["num_matched"], "of": item["num_ngrams"], "covered_fraction": hit["covered_weight"] / max(1, item["weight"])}
-        for hit, item in zip(hits, known, strict=True)
+        {"benchmark": item["benchmark"], "item": item["item_id"], "fields": item["fields"], "form": item["form"]}
+        | {"matched": int(matched), "of": item["num_ngrams"], "covered_fraction": float(covered) if item["weight"] else None, "contaminates": bool(enough)}
+        for item, matched, covered, enough in zip(known, found.num_matched, found.covered, found.enough, strict=True)
     ]

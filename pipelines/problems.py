@@ -119,8 +119,9 @@ def _clusters(summary: Summary, settings: GateSettings) -> Iterator[Problem]:
     documents = sum(source.num_records - source.num_quarantined for source in summary.sources)
     for cluster in summary.duplicates.largest if summary.duplicates else ():
         if cluster.size >= _MIN_CLUSTER_WARNED_OF and cluster.size > settings.max_cluster_fraction * documents:
+            stands = "none of them is kept, and the first is" if cluster.dropped else "its representative is"
             text = (
-                f"One duplicate cluster holds {cluster.size} of {documents} documents ({cluster.size / documents:.1%}); its representative is "
+                f"One duplicate cluster holds {cluster.size} of {documents} documents ({cluster.size / documents:.1%}); {stands} "
                 f"{cluster.representative.id}. Chains of near-duplicates or shared boilerplate can do this: look at its members."
             )
             yield Problem("warning", text, "large_cluster")
@@ -130,8 +131,8 @@ def _empty_signatures(summary: Summary, settings: GateSettings) -> Iterator[Prob
     if (found := summary.duplicates) and found.num_empty_signatures > settings.max_empty_signatures_fraction * found.num_documents:
         share = found.num_empty_signatures / found.num_documents
         text = (
-            f"{found.num_empty_signatures} of {found.num_documents} documents ({share:.1%}) have fewer than {found.shingle_words} words, so no signature: only exact "
-            "copies of them are found. Check what was gathered, or make dedup.near.shingle_words smaller."
+            f"{found.num_empty_signatures} of {found.num_documents} documents ({share:.1%}) have fewer than {found.shingle_words} words, so no signature: "
+            "only exact copies of them are found. Check what was gathered, or make dedup.near.shingle_words smaller."
         )
         yield Problem("warning", text, "empty_signatures")
 
@@ -172,4 +173,16 @@ def _contamination(summary: Summary, settings: GateSettings) -> Iterator[Problem
             yield Problem("note", text)
 
 
-FINDERS: tuple[Finder, ...] = (_empty_globs, _quarantine, _rules, _empty_sources, _timeouts, _classifiers, _clusters, _empty_signatures, _unread_settings, _models, _contamination)
+FINDERS: tuple[Finder, ...] = (
+    _empty_globs,
+    _quarantine,
+    _rules,
+    _empty_sources,
+    _timeouts,
+    _classifiers,
+    _clusters,
+    _empty_signatures,
+    _unread_settings,
+    _models,
+    _contamination,
+)

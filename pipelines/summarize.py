@@ -95,12 +95,24 @@ def _source(context: Context, source: SourceSettings) -> told.Source:
         quarantined=quarantined,
         num_kept_bytes=about["kept_bytes"],
         languages=about["languages"],
-        funnel=told.funnel(num_records, held_out, dropped, quarantined, (*STEPS, TOO_SHORT) if cut_kinds(context) else STEPS) if decided else (),
+        funnel=told.funnel(num_records, held_out, dropped, quarantined, _steps(context)) if decided else (),
         patterns=tuple(told.Pattern(glob, count) for glob, count in count_matches(source, context.recipe.root_folder)),
         provenance=None if context.recipe.provenance is None else str(context.recipe.root_folder / context.recipe.provenance),
         num_edited=sum(counts["edits"]["edited"] for counts in gathered if "edits" in counts),
         edits=_edits(counts["edits"]["by_edit"] for counts in gathered if "edits" in counts),
     )
+
+
+def _steps(context: Context) -> tuple[str, ...]:
+    """The steps of select that this recipe takes, in the order in which they judge."""
+    recipe = context.recipe
+    rules = {reason.split(".")[0] for reason in recipe.rules.described()}
+    taken = {
+        "near_duplicate": recipe.dedup.near is not None,
+        "contaminated": bool(recipe.benchmarks),
+        TOO_SHORT: bool(cut_kinds(context)),
+    }
+    return tuple(step for step in (*STEPS, TOO_SHORT) if taken.get(step, step in rules or step not in (*SETS, "own", "classifiers", "perplexity")))
 
 
 def _edits(gathered: Iterable[dict[str, dict[str, int]]]) -> tuple[told.Edit, ...]:
@@ -148,18 +160,7 @@ def _duplicates(context: Context) -> told.Duplicates | None:
         return None
     fates = _sum(about["fates"] for about in decided.counts["sources"].values())
     refs = References(context)
-    clusters = tuple(
-        told.Cluster(
-            item["size"],
-            refs.of(item["representative"] or item["cluster"]),
-            tuple(refs.of(member) for member in item["members"] if member != item["representative"]),
-            item["num_texts"],
-            item["num_examined"],
-            item["diameter"],
-            item["min_similarity"],
-        )
-        for item in read_table(context.run / CLUSTERS_FILE).to_pylist()
-    )
+    clusters = tuple(_cluster(item, refs) for item in read_table(context.run / CLUSTERS_FILE).to_pylist())
     return told.Duplicates(
         near.num_perm,
         near.shingle_words,
@@ -173,6 +174,20 @@ def _duplicates(context: Context) -> told.Duplicates | None:
         tuple(link_curve(near)),
         num_documents=(num_documents := sum(part.num_documents for part in parts(context))),
         num_empty_signatures=num_documents - sum(context.journal.live[f"index/near/{part.hex}"].counts["entries"] for part in parts(context)) // near.bands,
+    )
+
+
+def _cluster(item: dict[str, Any], refs: "References") -> told.Cluster:
+    first = item["representative"] or item["cluster"]  # of a cluster dropped whole none stands for the others
+    return told.Cluster(
+        item["size"],
+        refs.of(first),
+        tuple(refs.of(member) for member in item["members"] if member != first),
+        item["num_texts"],
+        item["num_examined"],
+        item["diameter"],
+        item["min_similarity"],
+        item["dropped"],
     )
 
 
@@ -202,9 +217,8 @@ def _benchmarks(context: Context) -> tuple[told.Benchmark, ...]:
     for benchmark in context.recipe.benchmarks:
         rows = certificate.filter(pc.equal(certificate["benchmark"], benchmark.name)).to_pylist()
         status = Counter(row["status"] for row in rows)
-        result.append(
-            told.Benchmark(benchmark.name, len(rows), status["clean"], status["contaminated"], status["untestable"], tuple(_item(row, places, refs) for row in rows))
-        )
+        items = tuple(_item(row, places, refs) for row in rows)
+        result.append(told.Benchmark(benchmark.name, len(rows), status["clean"], status["contaminated"], status["untestable"], items))
     return tuple(result)
 
 
@@ -279,7 +293,7 @@ class References:
             self._places[name] = read_table(folder / part.document_file, ["path", "offset", "uri"])
         values = self._places[name].slice(place["row"], 1).to_pylist()[0]
         where = values["uri"] or f"{values['path']}:{values['offset']}"
-        return told.DocumentRef(f"{part.hex}:{place['row']}", where if name[0] is None else f"{where} (in {folder.name})")
+        return told.DocumentRef(f"{part.hex}:{place['row']}", where, None if name[0] is None else folder.name)
 
 
 def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:

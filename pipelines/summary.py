@@ -116,6 +116,7 @@ class DocumentRef:
 
     id: str
     uri: str | None = None
+    earlier: str | None = None  # the earlier run it is of; None: this one
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,12 @@ class Cluster:
     num_examined: int = 0  # of them, those that the next two are about; 0 where near-duplicates are not looked for
     diameter: int = 0  # links on the longest shortest path between two of them
     min_similarity: float = 1.0  # estimated Jaccard of the two least alike
+    dropped: str | None = None  # why none of the cluster is kept; the representative is then its first document
+
+    @property
+    def num_others(self) -> int:
+        """Documents of this run besides the representative, which may be an earlier run's."""
+        return self.size - (not self.representative.earlier)
 
 
 @dataclass(frozen=True)

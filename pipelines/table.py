@@ -136,8 +136,9 @@ def _reasons(summary: Summary, frame: box.Box | None) -> Table:
 def _counted(counts: Mapping[str, int]) -> Text:
     """The most frequent reasons with their counts, and how many records the others took."""
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    told = [f"{visible(reason)} {figures.count(number)}" for reason, number in ranked[:MAX_REASONS]]
-    if rest := ranked[MAX_REASONS:]:
+    shown = len(ranked) if len(ranked) == MAX_REASONS + 1 else MAX_REASONS  # "1 other reason" would take the place of the reason itself
+    told = [f"{visible(reason)} {figures.count(number)}" for reason, number in ranked[:shown]]
+    if rest := ranked[shown:]:
         told.append(f"{len(rest)} other reasons {figures.count(sum(number for _, number in rest))}")
     return Text(", ".join(told) or "–")
 

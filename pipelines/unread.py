@@ -10,6 +10,11 @@ from pipelines.recipe import Recipe
 Reads = Callable[[Recipe], bool]
 
 
+def _measured_for_something(recipe: Recipe, family: str) -> bool:
+    """Whether a rule, or the choice among copies, reads a measure family."""
+    return recipe.dedup.representative.family == family or any(family in rule.families for _, rule in recipe.rules.active())
+
+
 def _formats(recipe: Recipe, *kinds: str) -> bool:
     return any(source.format in (*kinds, "auto") for source in recipe.sources)
 
@@ -18,6 +23,9 @@ def _formats(recipe: Recipe, *kinds: str) -> bool:
 READ_WHEN: dict[str, Reads] = {
     "benchmark_index": lambda recipe: bool(recipe.benchmarks),
     "contamination": lambda recipe: bool(recipe.benchmarks),
+    "block_lists": lambda recipe: _measured_for_something(recipe, "url"),
+    "classifiers": lambda recipe: _measured_for_something(recipe, "quality"),
+    "perplexity": lambda recipe: _measured_for_something(recipe, "perplexity"),
     "edits.sources": lambda recipe: recipe.edits.is_on,
     "held_out.fraction": lambda recipe: recipe.held_out.reuse is None,
     "held_out.source_fractions": lambda recipe: recipe.held_out.reuse is None,
@@ -42,6 +50,7 @@ def unread_settings(recipe: Recipe) -> tuple[str, ...]:
         for key, formats in _OF_FORMATS.items():
             if source.format not in (*formats, "auto") and getattr(source, key) != type(source).model_fields[key].default:
                 unread.append(f"sources.{source.name}.{key}")
+    unread += [f"measures.{name}" for name in recipe.measures if not _measured_for_something(recipe, name)]
     return tuple(unread)
 
 

@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "pipelines" / "recipes" / "quickstart.yaml"
 FEWER_STEPS = [
     "train.causal.num_steps=60",
-    "train.masked.num_steps=20",
+    "train.masked.num_steps=10",
+    "train.masked.evaluate_rows=8",
     *(f"train.{task}.{choice}" for task in ("causal", "masked") for choice in ("dtype=float32", "num_threads=1")),
 ]
 

@@ -120,8 +120,8 @@ VERDICTS = pa.schema(
 def find_in_files(paths: Sequence[Path], scratch: Path, settings: NearSettings, fields: Fields, policy: Policy, threads: int) -> Found:
     """Exact and near-duplicates among the records of plain JSON Lines files, numbered in the order of the files.
 
-    scratch: an empty folder that the caller removes; it grows by about 0.7 kB a document, and 4 bytes a word where the shingles verify. The result does not depend on
-    `threads`. Raises InputError where a file cannot be read.
+    scratch: an empty folder that the caller removes; it grows by about 0.7 kB a document, and 4 bytes a word where the shingles verify.
+    The result does not depend on `threads`. Raises InputError where a file cannot be read.
     """
     sizes: list[int] = []
     blocks: list[Measured] = []
@@ -167,6 +167,7 @@ def _indexes(scratch: Path, num_blocks: int, settings: NearSettings) -> Indexes:
     signed = [map_scratch(scratch / f"signature-{number:06d}.arrow") for number in range(num_blocks)]
     exactly = settings.verify == "shingles"
     hashes = [map_scratch(scratch / f"shingles-{number:06d}.arrow") for number in range(num_blocks if exactly else 0)]
+    release(mapping for _, mapping in hashes)
     shingles = Shingles((table for table, _ in hashes), lambda place: release([hashes[place][1]])) if exactly else None
 
     def ranges(kind: str, schema: pa.Schema) -> Iterator[pa.Table]:

@@ -56,7 +56,7 @@ class NearSettings(BaseModel):
     min_similarity: float | None = Field(default=0.7, gt=0, le=1, description="Least similarity that links a pair; null links every candidate.")
     verify: Literal["signature", "shingles"] = Field(
         default="signature",
-        description="What tells a pair's similarity: the share of equal values; or, near min_similarity, the shingles themselves (half the text's size on disk).",
+        description="What tells a pair's similarity: the share of equal values, or, near min_similarity, the shingles (on disk half the text's size).",
     )
     max_bucket: int = Field(default=1000, ge=1, description="Distinct signatures up to which all pairs of a bucket are compared.")
 
@@ -158,7 +158,7 @@ def _linked(settings: NearSettings, similarity: float) -> float:
     without = _binomial(settings.num_perm - settings.bands * settings.rows, similarity)
     for _ in range(settings.bands):
         without = np.convolve(without, _binomial(settings.rows, similarity)[:-1])
-    least = settings.limits[0 if similarity >= settings.least else 1]
+    least = settings.limits[0 if similarity >= float(settings.least) else 1]
     return round(max(0.0, float(_binomial(settings.num_perm, similarity)[least:].sum() - without[least:].sum())), 12)
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from curate.errors import DamageError
 from curate.kernels import jaccard as kernel
 
-
 # Documents read before `let_go` is asked to give back the pages they lie on: 17 MB of them, since a fault maps 64 kB.
 DOCUMENTS_PER_LOOK = 256
 

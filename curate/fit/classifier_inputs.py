@@ -69,7 +69,8 @@ def _read(file: SourceFile, settings: SourceSettings, root: Path, limits: Limits
                 yield as_text(held)
                 held, size = [], 0
     except OSError as error:
-        raise InputError(f"{root / file.path} cannot be read ({error.strerror or error}), which a classifier or perplexity model should learn from; give access") from error
+        why = error.strerror or error
+        raise InputError(f"{root / file.path} cannot be read ({why}), which a classifier or perplexity model should learn from; give access") from error
     if held:
         yield as_text(held)
 

@@ -63,6 +63,11 @@ def refuse_unknown(given: Any, model: type[BaseModel], kind: str) -> None:
         raise ValidationError.from_exception_data(model.__name__, errors)
 
 
+def _short(limit: Limit) -> str:
+    """A limit for people: one found in the corpus has more digits than tell anything."""
+    return f"{limit:.6g}" if isinstance(limit, float) and len(str(limit)) > 8 else str(limit)
+
+
 class SetSettings(BaseModel):
     """One rule set: a variant and a limit for each of its rules, null where the rule is off."""
 
@@ -248,7 +253,7 @@ class RuleSettings(BaseModel):
         """For the reason of every rule in force, in order: its value, comparison and limit written out, with those of single languages, and its source."""
         found: dict[str, tuple[str, str]] = {}
         for reason, rule in self.active():
-            definition = f"{rule.measure} {rule.comparison} {rule.limit}"
+            definition = f"{rule.measure} {rule.comparison} {_short(rule.limit)}"
             if reason in found:
                 definition, source = f"{found[reason][0]}; {', '.join(rule.languages or ())}: {definition}", found[reason][1]
             else:

@@ -124,7 +124,8 @@ def _blocks(
         sums["num_tokens"] += int(lengths[drawn].sum())
         sums["num_bytes"] += int(pc.binary_length(texts).to_numpy(zero_copy_only=False)[drawn].sum())
         tokens = _drawn(tokens, drawn)
-        yield Packed(module.examples(tokens, settings, encoder.vocabulary, copy.seed(seed)), tokens.offsets, chosen.part[rows[drawn]], chosen.document[rows[drawn]])
+        examples = module.examples(tokens, settings, encoder.vocabulary, copy.seed(seed))
+        yield Packed(examples, tokens.offsets, chosen.part[rows[drawn]], chosen.document[rows[drawn]])
 
 
 def _drawn(tokens: Tokens, drawn: NDArray[np.bool_]) -> Tokens:

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,14 +39,17 @@ class Measured(NamedTuple):
 
     def line(self, name: str, told: str) -> str:
         memory = f"{self.run.peak_bytes / 2**20:.0f} MiB ({self.run.peak_anonymous_bytes / 2**20:.0f} anonymous)"
-        return f"{name:10} {self.megabytes:7.1f} MB {self.run.seconds:8.2f} s {self.megabytes / self.run.seconds:8.2f} MB/s  {self.cpu_seconds:7.1f} CPU s  {memory:28} {told}"
+        pace = f"{self.run.seconds:8.2f} s {self.megabytes / self.run.seconds:8.2f} MB/s  {self.cpu_seconds:7.1f} CPU s"
+        return f"{name:10} {self.megabytes:7.1f} MB {pace}  {memory:28} {told}"
 
 
-def measured(command: list[str | Path], megabytes: float, cwd: Path) -> Measured:
+def measured(command: Sequence[str | Path], megabytes: float, cwd: Path) -> Measured:
     """Run a command and account for it."""
     before = os.times()
     # 3: a gate failed; on such texts a rule may well drop everything
-    run = metered([str(part) for part in command], cwd=cwd, env={**os.environ, "PYTHONPATH": os.getcwd()}, allowed=(0, 3))
+    run = metered(
+        [str(part) for part in command], cwd=cwd, env={**os.environ, "PYTHONPATH": str(Path.cwd()), "HF_ASSETS_CACHE": str(cwd / "assets")}, allowed=(0, 3)
+    )
     after = os.times()
     return Measured(run, megabytes, after.children_user + after.children_system - before.children_user - before.children_system)
 
@@ -54,7 +58,20 @@ def ours(data: Path, folder: Path, name: str, workers: int) -> Measured:
     """One run in a folder of its own."""
     recipe = folder / f"{name}.yaml"
     recipe.write_text(RECIPE.format(path=json.dumps(str(data.resolve()))))
-    command = [sys.executable, "-m", "pipelines.cli", "run", recipe, "--run", folder / name, "--until", "select", "--json", "--workers", str(workers)]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pipelines.cli",
+        "run",
+        recipe,
+        "--run",
+        folder / name,
+        "--until",
+        "select",
+        "--json",
+        "--workers",
+        str(workers),
+    ]
     return measured(command, data.stat().st_size / 1e6, folder)
 
 
@@ -74,7 +91,8 @@ def theirs(data: Path, peers: Path, share: int, folder: Path) -> Measured:
     for number in range(NUM_SHARDS):
         (source / f"{number}.jsonl").write_bytes(b"".join(chosen[number::NUM_SHARDS]))
     python = peers.resolve() / "dt" / "bin" / "python"
-    return measured([python, PEER, source, folder / "datatrove"], sum(map(len, chosen)) / 1e6, folder)
+    command: list[str | Path] = [python, PEER, source, folder / "datatrove"]
+    return measured(command, sum(map(len, chosen)) / 1e6, folder)
 
 
 def main() -> None:

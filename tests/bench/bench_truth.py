@@ -11,24 +11,26 @@ shingles, so they are not independent draws; the interval is the one for indepen
 `--whole` clusters all of corpus.jsonl by exact Jaccard and by us, same representatives: a wrong removal is a document that
 we remove and exact clusters keep, a missed one the reverse, as a share of the exact removals and of all documents; the limit is 2%.
 
-What stands in the way of 2% of the removals, measured on 26,648 documents at 0.7 (5,465 exact removals), wrong / missed:
+Measured on 26,648 documents at 0.7 (5,465 exact removals), 112 values, wrong / missed; linking takes 0.1 to 0.7 s:
 
-    112 values, 14 bands of 8 (default)   174 / 210      112 values, 28 bands of 4   235 / 117      256 values, 32 bands of 8   157 / 79
-    112 values, 12 bands of 9 (threshold) 137 / 308      112 values, 18 bands of 6   229 / 128      512 values, 64 bands of 8   109 / 67
+    verify: signature   14 x 8   174 / 210    12 x 9   137 / 308    18 x 6   229 / 128    28 x 4   235 / 117
+    verify: shingles    14 x 8     0 / 152    18 x 6     0 / 26     22 x 5     0 / 1      28 x 4     0 / 0
 
 An estimate from n values has the standard deviation (0.7 x 0.3 / n)**0.5: 0.043 for 112, 0.020 for 512. Between 0.65 and 0.75 lie
 over 5,500 pairs of this corpus, so whoever decides by 112 values alone misjudges some of them, however many candidates are
-compared; more bands only turn missed removals into wrong ones. Every misjudged pair lies near the threshold, as the first table shows.
+compared (512 values in 64 bands of 8: 109 / 67), and more bands only turn missed removals into wrong ones. Shingles decide these
+pairs exactly, some 10,000 of them; what is left is what no band made a candidate.
 """
 
 import argparse
 import json
 import re
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -43,9 +45,11 @@ from curate.documents import as_text
 from curate.measures import signature
 from tests.corpus import documents
 
+Verify = Literal["signature", "shingles"]
 BINS = np.round(np.arange(0.3, 1.0001, 0.05), 2)
 DEVIATIONS = 3.29  # 99.9% of a normal distribution
 LIMIT = 0.02
+WHOLE: tuple[tuple[int, int, Verify], ...] = ((14, 8, "signature"), (14, 8, "shingles"), (22, 5, "shingles"), (28, 4, "shingles"))
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -167,13 +171,18 @@ def compare_whole(collection: Collection, threshold: float) -> None:
     order = np.lexsort((np.arange(len(texts)), -lengths, clusters))
     kept = np.zeros(len(texts), bool)
     kept[order[np.unique(clusters[order], return_index=True)[1]]] = True
-    ours = curate.deduplicate(pa.array(texts), min_similarity=threshold)["keep"].to_numpy()
-    removed, wrong, missed = int((~kept).sum()), int((kept & ~ours).sum()), int((~kept & ours).sum())
-    print(f"\nwhole corpus at {threshold}: exact clusters keep {kept.sum()} of {len(texts)}, we keep {ours.sum()}; of {removed} exact removals")
-    for name, number in (("wrong", wrong), ("missed", missed)):
-        shares = [(number / max(1, whole), of) for whole, of in ((removed, "the exact removals"), (len(texts), "all documents"))]
-        told = "; ".join(f"{share:.2%} of {of}, {'within' if share <= LIMIT else 'OVER'} {LIMIT:.0%}" for share, of in shares)
-        print(f"  {name:7} {number:5d}  {told}")
+    column, removed = pa.array(texts), int((~kept).sum())
+    print(f"\nwhole corpus at {threshold}: exact clusters keep {kept.sum()} of {len(texts)}, {removed} exact removals")
+    for bands, rows, verify in WHOLE:
+        settings = NearSettings(min_similarity=threshold, bands=bands, rows=rows, verify=verify)
+        curate.deduplicate(column[:10], settings)
+        start = time.perf_counter()
+        ours = curate.deduplicate(column, settings)["keep"].to_numpy()
+        print(f"  verify: {verify:9} {bands} x {rows}  we keep {ours.sum()}, in {time.perf_counter() - start:.1f} s from texts to verdicts")
+        for name, number in (("wrong", int((kept & ~ours).sum())), ("missed", int((~kept & ours).sum()))):
+            shares = [(number / max(1, whole), of) for whole, of in ((removed, "the exact removals"), (len(texts), "all documents"))]
+            told = "; ".join(f"{share:.2%} of {of}, {'within' if share <= LIMIT else 'OVER'} {LIMIT:.0%}" for share, of in shares)
+            print(f"    {name:7} {number:5d}  {told}")
 
 
 def _least(truth: Truth, linked: NDArray[np.bool_], similar: NDArray[np.bool_]) -> str:

@@ -14,7 +14,7 @@ from pipelines.recipe import Recipe
 from pipelines.stages import STAGES
 from tests.pipelines.corpora import ROOT, corpuscle, document, environment, run_of_every_fate
 
-COMMANDS = ("init", "plan", "run", "explain", "verify", "generate", "schema")
+COMMANDS = ("init", "plan", "run", "explain", "verify", "whatif", "sweep", "lookup", "dedup", "generate", "schema")
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,7 @@ def test_an_added_file_changes_one_slice(archives: Path, first: Path, tmp_path: 
     try:
         old = units(open_run(copy), "gather/part")
         before = lines(copy)
-        run(archives / "recipe.yaml", copy, changes=NO_TRAINING)
+        run(archives / "recipe.yaml", copy, changes=NO_TRAINING, workers=1)
         new = units(open_run(copy), "gather/part")
         assert len(old.items() - new.items()) == 1
         again = [unit for unit in ran_since(copy, before) if unit.startswith(("gather/part/", "measure/", "index/exact/", "index/near/"))]
@@ -91,7 +91,7 @@ def test_an_edited_threshold_reruns_select_and_the_rows_of_changed_ledger_slices
     recipe = first.parent / "recipe.yaml"
     shutil.copy(first / "fitted" / "tokenizer.json", tmp_path / "given.json")
     pinned = [*NO_TRAINING, f"tokenizer.path={tmp_path / 'given.json'}"]
-    run(recipe, copy, changes=pinned, reuse=first)
+    run(recipe, copy, changes=pinned, reuse=first, workers=1)
     ledgers = {path: checksum for path, checksum in fingerprints(copy).items() if path.startswith("ledger/") and "/rules/" not in path}
     edited = [*pinned, "rules.gopher_quality.min_words=300"]
     told = {item.stage: item for item in plan(planned(recipe, copy, edited))}
@@ -100,7 +100,7 @@ def test_an_edited_threshold_reruns_select_and_the_rows_of_changed_ledger_slices
     assert any("min_words: 50 → 300" in why for why in told["select"].reasons)
     assert told["manufacture"].follows == "select"
     before = lines(copy)
-    run(recipe, copy, changes=edited)
+    run(recipe, copy, changes=edited, workers=1)
     ran = ran_since(copy, before)
     assert not [unit for unit in ran if unit.startswith(("gather/", "measure/", "index/", "fit/tokenizer"))]
     after = fingerprints(copy)
@@ -112,7 +112,7 @@ def test_an_edited_threshold_reruns_select_and_the_rows_of_changed_ledger_slices
 
 
 def test_reuse_links_what_another_run_has_done(first: Path, tmp_path: Path) -> None:
-    summary = run(first.parent / "recipe.yaml", tmp_path / "run", changes=NO_TRAINING, reuse=first)
+    summary = run(first.parent / "recipe.yaml", tmp_path / "run", changes=NO_TRAINING, reuse=first, workers=1)
     assert all(stage.num_units_run == 0 for stage in summary.stages)
     assert_same(tmp_path / "run", first)
 
@@ -120,7 +120,7 @@ def test_reuse_links_what_another_run_has_done(first: Path, tmp_path: Path) -> N
 def test_a_frozen_held_out_set_is_taken_over_and_its_documents_never_trained_on(first: Path, tmp_path: Path) -> None:
     recipe = first.parent / "recipe.yaml"
     reused = [*NO_TRAINING, f"held_out.reuse={first / 'held_out'}", "rules.gopher_quality=null"]
-    summary = run(recipe, tmp_path / "run", changes=reused, reuse=first)
+    summary = run(recipe, tmp_path / "run", changes=reused, reuse=first, workers=1)
     mine, theirs = fingerprints(tmp_path / "run"), fingerprints(first)
     frozen = [path for path in theirs if path.startswith("held_out/")]
     assert frozen

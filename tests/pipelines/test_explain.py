@@ -78,8 +78,8 @@ def test_a_contaminated_document_shows_the_item_it_holds(opened: Context) -> Non
     found = told(opened, "leaked")
     assert found["reason"] == "contaminated"
     num_ngrams = len(QUESTION.split()) - 13 + 1
-    hit = {"benchmark": "sums", "item": "apples", "fields": "question", "matched": num_ngrams, "of": num_ngrams, "covered_fraction": 1.0}
-    assert found["benchmarks"] == [hit]
+    hit = {"benchmark": "sums", "item": "apples", "fields": "question", "form": "written", "matched": num_ngrams, "of": num_ngrams}
+    assert found["benchmarks"] == [hit | {"covered_fraction": 1.0, "contaminates": True}]
     assert f"benchmark sums item apples: {num_ngrams} of {num_ngrams} n-grams, 100% of the words in one place" in as_text(found)
     assert told(opened, "letter-5")["benchmarks"] == []
 
@@ -194,3 +194,25 @@ def test_without_rules_near_duplicates_or_benchmarks_a_document_is_explained_all
     shutil.rmtree(tmp_path / "archives")  # answers come from the run alone
     found = told(open_run(tmp_path / "run"), "copy")
     assert (found["rules"], found["benchmarks"], found["reason"]) == ([], [], "exact_duplicate")
+
+
+@pytest.mark.parametrize(
+    ("hit", "line"),
+    [
+        ({"form": "written", "covered_fraction": 0.5, "contaminates": True}, "benchmark b item 1: 3 of 4 n-grams, 50% of the words in one place"),
+        ({"form": "joined", "covered_fraction": None, "contaminates": True}, "benchmark b item 1 (its joined form): 3 of 4 n-grams"),
+        ({"form": "joined", "covered_fraction": None, "contaminates": False}, "benchmark b item 1 (its joined form): 3 of 4 n-grams; too little to count"),
+    ],
+)
+def test_a_hit_tells_which_form_of_the_item_it_is_and_whether_it_counts(opened: Context, hit: dict[str, Any], line: str) -> None:
+    found = explain_document(opened, "leaked") | {"benchmarks": [{"benchmark": "b", "item": "1", "matched": 3, "of": 4, **hit}]}
+    assert line in as_text(found).splitlines()
+
+
+def test_long_values_and_lists_of_limits_are_short_in_the_answer_for_people(opened: Context) -> None:
+    found = explain_document(opened, "letter-5")
+    rule = found["rules"][0]
+    found["rules"] = [rule | {"value": "en", "comparison": "in", "limit": ("en", "de")}, rule | {"value": 0.5, "comparison": ">=", "limit": 0.0049148802645504475}]
+    lines = [line.split() for line in as_text(found).splitlines()]
+    assert [rule["rule"], "en", "in", "en,", "de", "pass"] in lines
+    assert [rule["rule"], "0.5", ">=", "0.004915", "pass"] in lines

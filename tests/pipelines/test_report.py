@@ -17,7 +17,7 @@ from pipelines.problems import problems
 from pipelines.report.figures import count, duration, share, size
 from pipelines.report.page import Excerpt, render, write_page
 from pipelines.report.visible import visible
-from pipelines.summary import Pattern, Summary, from_json, to_json
+from pipelines.summary import Cluster, DocumentRef, Pattern, Summary, from_json, to_json
 from tests.pipelines import example
 from tests.pipelines.hostile import ATTACK, MARK, hostile
 
@@ -219,3 +219,12 @@ def test_in_a_browser_the_page_is_drawn_with_its_style(tmp_path: Path) -> None:
         pictures.append(picture.read_bytes())
     assert all(picture.startswith(b"\x89PNG") and len(picture) > 10_000 for picture in pictures)
     assert pictures[0] != pictures[1]
+
+
+def test_a_cluster_tells_how_many_others_it_has_and_why_none_is_kept() -> None:
+    earlier = Cluster(2, DocumentRef("a:1", "old.txt:0", "spring"), (DocumentRef("b:1"), DocumentRef("b:2")))
+    guarded = Cluster(2, DocumentRef("c:1"), (DocumentRef("c:2"),), dropped="near_held_out")
+    larger = Cluster(9, DocumentRef("d:1"), (DocumentRef("d:2"),))
+    text = " ".join(Page(render(replace(example.summary(), duplicates=replace(example.duplicates(), largest=(earlier, guarded, larger))))).text.split())
+    for told in (r"in the earlier run spring\s*2 others", r"c:1 all dropped: near_held_out\s*1 other\s*c:2", r"d:1\s*1 of 8 others"):
+        assert re.search(told, text), told

@@ -148,3 +148,10 @@ def test_figures_of_models_are_in_the_json_object_and_what_is_not_finite_is_null
     model = replace(example.models()[0], bits_per_byte={"web": Bits(3.5, float("nan"))})
     told = json.loads(json.dumps(as_json(replace(example.summary(), models=(model,))), allow_nan=False))
     assert told["models"] == {"causal": {"bits_per_byte": {"web": {"before": 3.5, "after": None}}}}
+
+
+def test_a_single_reason_left_over_is_named() -> None:
+    web = replace(example.summary().sources[0], dropped={f"reason_{letter}": 9 - place for place, letter in enumerate("abcdefg")})
+    told = plain(replace(example.summary(), sources=(web,)))
+    assert "reason_g 3" in " ".join(told.split())
+    assert "other reason" not in told

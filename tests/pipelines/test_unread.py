@@ -29,6 +29,9 @@ def test_a_recipe_of_defaults_has_none(tmp_path: Path) -> None:
         ("tokenizer.vocabulary_size=5000", "tokenizer"),
         ("limits.max_html_depth=100", "limits.max_html_depth"),
         ("sources.texts.text_field=body", "sources.texts.text_field"),
+        ("block_lists={domains: [lists]}", "block_lists"),
+        ("classifiers=[{name: good, positives: [a.txt], negatives: [b.txt]}]", "classifiers"),
+        ("perplexity={reference: [a.txt]}", "perplexity"),
     ],
 )
 def test_a_setting_that_nothing_reads_is_named(tmp_path: Path, change: str, key: str) -> None:
@@ -43,6 +46,9 @@ def test_a_setting_that_nothing_reads_is_named(tmp_path: Path, change: str, key:
         ["limits.max_html_depth=100", "sources.texts.format=auto"],
         ["sources.texts.separator='%'"],
         ["dedup.near.max_bucket=10"],
+        ["block_lists={domains: [lists]}", "rules.url={}"],
+        ["perplexity={reference: [a.txt]}", "rules.perplexity={keep: [head]}"],
+        ["classifiers=[{name: good, positives: [a.txt], negatives: [b.txt]}]", "dedup.representative={measure: quality.good_score}"],
     ],
 )
 def test_a_setting_that_something_reads_is_not(tmp_path: Path, changes: list[str]) -> None:

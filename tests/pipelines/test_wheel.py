@@ -63,8 +63,9 @@ def hand_over_compiled_kernels(installed: Path) -> None:
     (installed / "__pycache__").mkdir(exist_ok=True)
     for source in ours.glob("*.py"):
         os.utime(installed / source.name, ns=(source.stat().st_atime_ns, source.stat().st_mtime_ns))
-    for compiled in (ours / "__pycache__").glob("*.nb[ci]"):
-        shutil.copy(compiled, installed / "__pycache__")
+    for pattern in ("*.nb[ci]", "compiled.json"):
+        for compiled in (ours / "__pycache__").glob(pattern):
+            shutil.copy(compiled, installed / "__pycache__")
 
 
 def clean() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """datatrove: language, Gopher, C4 and FineWeb filters, then MinHash of what is left, two workers. Usage: curate_datatrove.py FOLDER_OF_JSONL OUT
 
-FineWeb's order (its examples/fineweb.py), without extraction and URL lists.
+FineWeb's order (its examples/fineweb.py), without extraction and URL lists. Its language model is the one that lies in our tree (the
+quantised lid.176), so that nothing is downloaded.
 """
 
 import shutil
@@ -15,12 +16,16 @@ from datatrove.pipeline.readers import JsonlReader
 from datatrove.pipeline.writers import JsonlWriter
 from datatrove.utils.hashing import HashConfig
 
+MODEL = Path(__file__).resolve().parents[3] / "curate" / "measures" / "models" / "lid.176.ftz"
+
 
 def main() -> None:
     source, out = sys.argv[1:]
     shutil.rmtree(out, ignore_errors=True)
     settings = MinhashConfig(n_grams=5, num_buckets=14, hashes_per_bucket=8, hash_config=HashConfig(precision=64, hash_fc="xxhash"))
-    filters = [LanguageFilter(["en"]), GopherRepetitionFilter(), GopherQualityFilter(), C4QualityFilter(filter_no_terminal_punct=False), FineWebQualityFilter()]
+    language = LanguageFilter(["en"])
+    language.model.MODEL_URL = str(MODEL)  # travels to the workers with the filter
+    filters = [language, GopherRepetitionFilter(), GopherQualityFilter(), C4QualityFilter(filter_no_terminal_punct=False), FineWebQualityFilter()]
     num_files = len(list(Path(source).glob("*.jsonl")))
     passed = JsonlReader(f"{out}/passed", glob_pattern="*.jsonl")
     stages = [

@@ -1,4 +1,5 @@
 from itertools import combinations, pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -169,7 +170,7 @@ def test_the_match_curve_is_the_share_of_candidates_among_random_signatures() ->
 
 
 @pytest.mark.parametrize("options", [{}, {"threshold": 0.8, "num_perm": 128}, {"min_similarity": None}, {"bands": 56, "rows": 2, "min_similarity": 0.6}])
-def test_the_link_curve_is_the_share_of_linked_pairs_among_random_signatures(options: dict[str, float]) -> None:
+def test_the_link_curve_is_the_share_of_linked_pairs_among_random_signatures(options: dict[str, Any]) -> None:
     chosen, rng = NearSettings(**options), np.random.default_rng(5)
     for similarity, probability in link_curve(chosen, [0.55, 0.7, 0.8]):
         equal = rng.random((20_000, chosen.num_perm)) < similarity
@@ -211,3 +212,44 @@ def test_signatures_are_gathered_by_number_in_any_order(corpus: pa.Table) -> Non
 
 def test_the_plain_definition_sees_all_pairs_of_a_band() -> None:
     assert naive.candidate_pairs([[1, 2], [1, 3], [1, 2]], 2, 1) == set(combinations(range(3), 2))
+
+
+@pytest.mark.parametrize(("num_perm", "similarity"), [(112, 0.7), (64, 0.3), (112, 0.95), (256, 0.5), (12, 0.7)])
+def test_what_signatures_leave_open_misjudges_one_pair_in_four_thousand_at_most(num_perm: int, similarity: float) -> None:
+    """By drawing the equal values of a million pairs of exactly that similarity."""
+    lowest, sure = NearSettings(num_perm=num_perm, bands=3, rows=4, min_similarity=similarity, verify="shingles").limits
+    equal = np.random.default_rng(1).binomial(num_perm, similarity, 10**6)
+    assert (equal < lowest).mean() < 0.00023 + 5 * 0.00023**0.5 / 1000
+    assert (equal >= sure).mean() < 0.00023 + 5 * 0.00023**0.5 / 1000
+    assert lowest == 0 or (equal <= lowest).mean() > 0.0001
+    assert (equal >= sure - 1).mean() > 0.0001
+
+
+def test_limits_are_one_number_where_signatures_verify() -> None:
+    assert NearSettings().limits == (79, 79)
+    assert NearSettings(min_similarity=None).limits == (0, 0)
+    assert NearSettings(min_similarity=1.0, verify="shingles").limits == (112, 113)
+
+
+def test_verifying_by_shingles_needs_a_similarity_it_can_compare_with() -> None:
+    with pytest.raises(ValidationError, match="which is null"):
+        NearSettings(verify="shingles", min_similarity=None)
+    with pytest.raises(ValidationError, match="at most nine"):
+        NearSettings(verify="shingles", min_similarity=0.1 + 0.2)
+    with pytest.raises(ValueError, match="none were given"):
+        link_near([], number_parts([]), Signatures([], 112), np.ones(0, bool), NearSettings(verify="shingles"), singletons(0))
+
+
+def test_a_threshold_verified_by_shingles_takes_bands_that_miss_less() -> None:
+    assert [(chosen.bands, chosen.rows) for chosen in (NearSettings(threshold=0.7), NearSettings(threshold=0.7, verify="shingles"))] == [(12, 9), (22, 5)]
+    for threshold in (0.5, 0.6, 0.7, 0.8):
+        chosen = NearSettings(threshold=threshold, verify="shingles")
+        assert match_curve(chosen, [threshold])[0][1] > 0.95
+
+
+def test_the_link_curve_of_shingles_is_a_step_but_for_missed_candidates() -> None:
+    chosen = NearSettings(threshold=0.7, verify="shingles")
+    curve = dict(link_curve(chosen, [0.5, 0.65, 0.69, 0.7, 0.75, 0.9]))
+    candidates = dict(match_curve(chosen, [0.7, 0.75, 0.9]))
+    assert max(curve[0.5], curve[0.65], curve[0.69]) < 0.001
+    assert all(abs(curve[one] - candidates[one]) < 0.001 for one in candidates)

@@ -2,17 +2,20 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.dedup.exact import exact_run
 from curate.dedup.near import NearSettings, near_run
-from curate.dedup.search import find_exact, find_near
+from curate.dedup.search import Sides, find_exact, find_near
 from curate.dedup.signatures import Signatures
 from curate.documents import as_text, content_ids, content_words
 from curate.measures import identity, signature
-from tests.corpus import TEXTS, documents
+from curate.measures.shingles import measure_with_signatures
+from tests.corpus import TEXTS, documents, edited
 from tests.naive import clusters as naive
+from tests.naive import jaccard
 
 
 @settings(deadline=None, max_examples=60)
@@ -43,6 +46,25 @@ def test_near_matches_are_the_candidates_that_pass_with_their_similarity() -> No
     assert dict(zip(pairs, found.similarities.tolist(), strict=True)) == expected
     assert pairs == sorted(set(pairs))
     assert len(pairs) > 60
+
+
+def test_near_matches_verified_by_shingles_have_their_exact_similarity_where_it_decided() -> None:
+    texts = [text for text in documents() if len(text.split()) > 60][:80]
+    asked = [edited(text, seed, 1 + seed % 12) for seed, text in enumerate(texts)]
+    chosen = NearSettings(bands=28, rows=4, verify="shingles")
+    (held, held_hashes), (signed, asked_hashes) = (measure_with_signatures(as_text(some), chosen.signature) for some in (texts, asked))
+    values = signed["signature"].combine_chunks().flatten().to_numpy().reshape(-1, 112)
+    arguments = near_run(held, chosen), Signatures([held], 112), values, signed["num_shingles"].to_numpy(), chosen
+    found = find_near(*arguments, Sides(held_hashes, asked_hashes))
+    own, others = held_hashes["shingles"].to_pylist(), asked_hashes["shingles"].to_pylist()
+    exact = {(query, row): jaccard.shared(others[query], own[row]) for query in range(80) for row in range(80)}
+    pairs = list(zip(found.queries.tolist(), found.rows.tolist(), strict=True))
+    assert pairs == sorted(pair for pair, (shared, together) in exact.items() if 10 * shared >= 7 * together)
+    similarities = dict(zip(pairs, found.similarities.tolist(), strict=True))
+    told = [pair for pair in pairs if similarities[pair] == exact[pair][0] / exact[pair][1]]
+    assert 20 < len(told)
+    with pytest.raises(ValueError, match="none were given"):
+        find_near(*arguments)
 
 
 def test_nothing_is_found_in_nothing() -> None:

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from curate.errors import RecipeError
-from curate.measures import FAMILIES, NEEDING_SETTINGS, family, measure
+from curate.measures import BY_NAME_ONLY, FAMILIES, NEEDING_SETTINGS, family, measure
 
 TEXTS = ["The cat and the dog.", "", "中文\n中文"]
 
@@ -19,7 +19,7 @@ def test_every_family_has_the_same_shape() -> None:
 
 def test_families_side_by_side_have_every_column_once_and_a_row_a_text() -> None:
     table = measure(TEXTS)
-    schemas = [measure(TEXTS, [name]).column_names for name in FAMILIES if name not in NEEDING_SETTINGS]
+    schemas = [measure(TEXTS, [name]).column_names for name in FAMILIES if name not in NEEDING_SETTINGS | BY_NAME_ONLY]
     assert table.num_rows == 3
     assert table.column_names == [column for columns in schemas for column in columns]
     assert len(set(table.column_names)) == table.num_columns
