@@ -70,7 +70,7 @@ def exact_run(measure: Path, target: Path, edits: Path | None = None) -> Done:
     return _counted(exact.write_exact_run(measure, target, edits))
 
 
-def near_run(measure: Path, target: Path, settings: dict[str, int]) -> Done:
+def near_run(measure: Path, target: Path, settings: dict[str, Any]) -> Done:
     return _counted(near.write_near_run(measure, target, NearSettings(**settings)))
 
 

@@ -5,8 +5,8 @@
 CORPUS is made by `python -m tests.bench.corpus`, DIR by `python -m tests.bench.peers dt`. Ours: language, every rule of Gopher, C4 and
 FineWeb on every document, exact and near-duplicates, held-out documents, a ledger with a reason for each. datatrove: language, the same four
 filters one after another on what is left, its MinHash in four stages; it makes 0.4 MB/s, so it is given one of every `--share` documents and
-judged by MB/s. Before the first run kernels are compiled. Seconds and CPU seconds are of the whole command, start included; memory is the peak of the
-sum over its processes. The stages' own seconds are as the run reports them.
+judged by MB/s. Before the first run kernels are compiled. Seconds and CPU seconds are of the whole command, start included (CPU seconds leave out
+datatrove's workers, which are a server's children); memory is the peak of the sum over its processes. The stages' own seconds are as the run reports them.
 """
 
 import argparse

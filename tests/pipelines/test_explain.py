@@ -212,7 +212,10 @@ def test_a_hit_tells_which_form_of_the_item_it_is_and_whether_it_counts(opened: 
 def test_long_values_and_lists_of_limits_are_short_in_the_answer_for_people(opened: Context) -> None:
     found = explain_document(opened, "letter-5")
     rule = found["rules"][0]
-    found["rules"] = [rule | {"value": "en", "comparison": "in", "limit": ("en", "de")}, rule | {"value": 0.5, "comparison": ">=", "limit": 0.0049148802645504475}]
+    found["rules"] = [
+        rule | {"value": "en", "comparison": "in", "limit": ("en", "de")},
+        rule | {"value": 0.5, "comparison": ">=", "limit": 0.0049148802645504475},
+    ]
     lines = [line.split() for line in as_text(found).splitlines()]
     assert [rule["rule"], "en", "in", "en,", "de", "pass"] in lines
     assert [rule["rule"], "0.5", ">=", "0.004915", "pass"] in lines

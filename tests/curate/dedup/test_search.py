@@ -62,7 +62,7 @@ def test_near_matches_verified_by_shingles_have_their_exact_similarity_where_it_
     assert pairs == sorted(pair for pair, (shared, together) in exact.items() if 10 * shared >= 7 * together)
     similarities = dict(zip(pairs, found.similarities.tolist(), strict=True))
     told = [pair for pair in pairs if similarities[pair] == exact[pair][0] / exact[pair][1]]
-    assert 20 < len(told)
+    assert len(told) > 10
     with pytest.raises(ValueError, match="none were given"):
         find_near(*arguments)
 
