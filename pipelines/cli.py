@@ -244,9 +244,7 @@ def verify(run: RunFolder, as_json: JsonOption = False) -> None:
 def dedup(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON Lines, plain or .gz or .zst.", show_default=False)],
     lines: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the kept documents' lines here, as they stand.", show_default=False)] = None,
-    verdicts: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write every document's verdict here, an Arrow file.", show_default=False)
-    ] = None,
+    verdicts: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every document's verdict here, an Arrow file.", show_default=False)] = None,
     threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Jaccard similarity that counts as near; chooses bands and rows.")] = 0.7,
     shingle_words: Annotated[int, typer.Option(min=1, help="Consecutive words in a shingle.")] = 5,
     text_field: Annotated[str, typer.Option(help="The key of a record's text.")] = "text",

@@ -202,9 +202,7 @@ def _cuts(context: Context, part: Part, row: int) -> dict[str, Any]:
     if (file := written_cuts(context, part)) is None:
         return {}
     found = read_table(context.run / file, ["spans", "num_words"]).slice(row, 1).to_pylist()[0]
-    told = [
-        {"kind": span["kind"], "bytes": [span["start"], span["end"]], "first": f"{span['first_part']:08x}:{span['first_row']}"} for span in found["spans"]
-    ]
+    told = [{"kind": span["kind"], "bytes": [span["start"], span["end"]], "first": f"{span['first_part']:08x}:{span['first_row']}"} for span in found["spans"]]
     return {"cuts": told, "num_words_after_cuts": found["num_words"]}
 
 

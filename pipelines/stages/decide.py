@@ -116,9 +116,7 @@ def facts(
     return Facts(judged(reasons), np.concatenate(held), np.concatenate(dirty), preferred)
 
 
-def decision(
-    run: Path, parts: list[Part], earlier: list[EarlierPart], buckets: dict[str, list[Path]], settings: dict[str, Any], found: Facts
-) -> Decision:
+def decision(run: Path, parts: list[Part], earlier: list[EarlierPart], buckets: dict[str, list[Path]], settings: dict[str, Any], found: Facts) -> Decision:
     """Link the duplicates and decide; nothing is written."""
     numbering = number_parts(((part.id, part.num_documents) for part in parts), [part.rows for part in earlier])
     roots = _roots(run, parts, earlier, buckets, numbering, found, settings)

@@ -126,9 +126,9 @@ def conditions(depth: int) -> st.SearchStrategy[tuple[str, bool]]:
 def test_expressions_agree_with_exact_arithmetic(case: tuple[str, bool]) -> None:
     text, expected = case
     frame = pl.DataFrame({"words.num_words": [7], "lines.num_lines": [3]})
-    try:
-        expression = parse(text, KINDS)  # type: ignore[arg-type]
-    except ExpressionError as refused:
-        assert "reads no measure" in str(refused)
+    if not ("words." in text or "lines." in text):
+        with pytest.raises(ExpressionError, match="reads no measure"):
+            parse(text, KINDS)  # type: ignore[arg-type]
         return
+    expression = parse(text, KINDS)  # type: ignore[arg-type]
     assert frame.select(expression.as_polars().alias("keep"))["keep"].to_list() == [expected]
