@@ -174,6 +174,7 @@ def _duplicates(context: Context) -> told.Duplicates | None:
         tuple(link_curve(near)),
         num_documents=(num_documents := sum(part.num_documents for part in parts(context))),
         num_empty_signatures=num_documents - sum(context.journal.live[f"index/near/{part.hex}"].counts["entries"] for part in parts(context)) // near.bands,
+        by_shingles=near.verify == "shingles",
     )
 
 

@@ -146,7 +146,7 @@ class Duplicates:
     shingle_words: int
     num_bands: int
     num_band_rows: int
-    min_similarity: float | None  # estimated Jaccard a candidate pair must reach; None: candidates are not verified
+    min_similarity: float | None  # Jaccard a candidate pair must reach, estimated unless by_shingles; None: candidates are not verified
     num_exact: int
     num_near: int
     largest: tuple[Cluster, ...] = ()
@@ -154,6 +154,7 @@ class Duplicates:
     link_curve: tuple[tuple[float, float], ...] = ()  # the same, of becoming a candidate and passing the check
     num_documents: int = 0  # that were given a signature's place
     num_empty_signatures: int = 0  # of them, shorter than a shingle
+    by_shingles: bool = False  # whether the shingles themselves decide pairs near min_similarity
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from curate.dedup.shingles import Shingles
 from curate.kernels import jaccard as kernel
 
-MAX_PAIRS = 1 << 20  # collected before they are settled: 8 MB
-BATCH_SHINGLES = 1 << 22  # hashes gathered at once: 17 MB, unless one pair has more
+MAX_PAIRS = 1 << 17  # collected before they are settled: 1 MB, and 6 while they are
+BATCH_SHINGLES = 1 << 21  # hashes gathered at once: 8 MB, unless one pair has more
 
 
 class Borderline:

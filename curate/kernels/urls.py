@@ -15,6 +15,7 @@ from curate.kernels.words import extend, mix
 u8, u32, u64 = np.uint8, np.uint32, np.uint64
 
 DOMAIN, URL, WORD = 0, 1, 2  # how an entry is read
+_SEED = u64(0x243F6A8885A308D3)  # not 0, from which NUL bytes at the start would be invisible
 NUM_COLUMNS = 5
 _BLOCKED_DOMAIN, _BLOCKED_URL, _HARD_WORDS, _SOFT_WORDS, _STRICT_SUBSTRINGS = range(NUM_COLUMNS)
 _BINS = 1 << 16
@@ -165,7 +166,7 @@ def hash_entries(data, offsets, kind):
     hashes, sizes = np.zeros(offsets.size - 1, np.uint64), np.zeros(offsets.size - 1, np.int64)
     for i in range(offsets.size - 1):
         p, end = _trimmed(data, offsets[i], offsets[i + 1])
-        word, size = u64(0), 0
+        word, size = _SEED, 0
         if kind == WORD:
             for q in range(p, end):
                 c = _lower(data[q])
@@ -198,7 +199,7 @@ def hash_entries(data, offsets, kind):
 @nb.njit
 def _count_domains(data, start, stop, known):
     """1 if a host or a parent domain of it is listed."""
-    word = u64(0)
+    word = _SEED
     for q in range(stop - 1, start - 1, -1):
         word = extend(word, _lower(data[q]))
         if (q == start or data[q - 1] == 46) and _place(known, mix(word)) >= 0:
@@ -209,7 +210,7 @@ def _count_domains(data, start, stop, known):
 @nb.njit
 def _count_urls(data, start, stop, rest, end, known):
     """1 if the URL, up to its end or to one of / ? & ; is listed."""
-    word = u64(0)
+    word = _SEED
     for q in range(_without_www(data, start, stop), stop):
         word = extend(word, _lower(data[q]))
     if _place(known, mix(word)) >= 0:
@@ -227,7 +228,7 @@ def _count_urls(data, start, stop, rest, end, known):
 @nb.njit
 def _count_words(data, p, end, known, seen, mark):
     """The distinct runs of letters and digits that are listed. seen: int64 (entries,), the last URL each entry was found in."""
-    word, inside, count = u64(0), False, 0
+    word, inside, count = _SEED, False, 0
     for q in range(p, end + 1):
         c = _lower(data[q]) if q < end else u32(0)
         if _in_word(c):
@@ -238,7 +239,7 @@ def _count_words(data, p, end, known, seen, mark):
             if place >= 0 and seen[place] != mark:
                 seen[place] = mark
                 count += 1
-            word, inside = u64(0), False
+            word, inside = _SEED, False
     return count
 
 
@@ -253,7 +254,7 @@ def _count_substrings(data, p, end, known, sizes, seen, mark):
             letters[length] = c
             length += 1
     for first in range(length):
-        word = u64(0)
+        word = _SEED
         for size in range(1, min(sizes.size, length - first + 1)):
             word = extend(word, letters[first + size - 1])
             if sizes[size]:

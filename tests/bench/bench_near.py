@@ -3,7 +3,8 @@
     python -m tests.bench.bench_near --data CORPUS/corpus.jsonl --peers DIR [--only daft rensa] [--repeats 3] [--larger CORPUS/times-10.jsonl]
 
 CORPUS is made by `python -m tests.bench.corpus`, DIR (one virtual environment a peer) by `python -m tests.bench.peers`. Ours is
-`corpuscle dedup`: 112 values over 5-word shingles, 14 bands of 8, candidates verified at 0.7; a JSON Lines file in, kept ids out. The peers
+`corpuscle dedup`: 112 values over 5-word shingles, 22 bands of 5, candidates
+verified at 0.7, by their shingles where signatures leave it open; a JSON Lines file in, kept ids out. The peers
 have the same settings where they can be set. All runs of a repeat follow one another, so that a change of the machine's
 pace meets them alike; the shortest of each counts. Memory is the peak of the sum over a command's processes.
 """

@@ -9,6 +9,7 @@ from curate.errors import RecipeError
 from curate.storage import read_table
 from pipelines.lookup import lookup
 from pipelines.runs import open_run, run
+from pipelines.stages.handover import card_of
 from tests.pipelines.corpora import RECIPE, letter, letters, write_jsonl
 
 LONG = letter(100, 300).rstrip(".").split()
@@ -91,3 +92,9 @@ def test_an_earlier_run_without_shingles_is_refused_and_one_with_them_serves(fol
     (tmp_path / "recipe.yaml").write_text(EXACTLY.replace("{near:", f"{{against: {folder / 'run'}, near:"), encoding="utf8")
     run(tmp_path / "recipe.yaml", tmp_path / "run", workers=1, until="select")
     assert kept(tmp_path / "run") == set()
+
+
+def test_the_card_says_what_similarity_decided(folder: Path) -> None:
+    told = run(folder / "recipe.yaml", folder / "run", workers=1, until="manufacture")
+    card = card_of(told, "letters", "", ["causal"], folder / "run" / "shards" / "causal")
+    assert "its Jaccard similarity, counted on the shingles wherever signatures leave it open, is at least 0.7" in " ".join(card.split())

@@ -126,6 +126,10 @@ _MARKS = 'http:// https://www. // : / ? # @ . & \\ [ ] 80 < %20 ü é 中文 �
 PIECES = st.sampled_from([*(entry for entries in LISTS.values() for entry in entries), *_MARKS.split(" "), " ", "\n", "\x00"])
 
 
+def test_a_host_with_a_nul_in_it_is_another_host(tables: UrlTables) -> None:
+    assert counted(["http://worse.example\x00?a", "http://worse.example?a"], tables) == [[0] * 5, [1, 0, 0, 0, 0]]
+
+
 @settings(max_examples=500, deadline=None)  # the first call compiles
 @given(st.lists(st.none() | st.lists(PIECES, max_size=8).map("".join) | st.text(max_size=20), min_size=1, max_size=5))
 def test_agrees_with_the_plain_twin_on_any_uri(uris: list[str | None]) -> None:

@@ -55,7 +55,7 @@ def test_a_share_becomes_a_least_score_that_keeps_ties() -> None:
     found = rules.with_cutoffs({wanted.name: value_at(lambda: [scores], wanted.rank(8))})
     assert judge(frame, found).to_list() == ["classifiers.x", None, "classifiers.x", None, "classifiers.y", *["classifiers.x"] * 3]
     assert RuleSettings.model_validate(found.model_dump(mode="json")) == found
-    assert found.described()["classifiers.x"] == (f"quality.x_score >= {float(np.float32(0.9))}", "of this recipe: the best-scoring 25% of all documents")
+    assert found.described()["classifiers.x"] == ("quality.x_score >= 0.9", "of this recipe: the best-scoring 25% of all documents")
 
 
 def test_a_rule_that_asks_for_nothing_is_refused() -> None:
