@@ -157,6 +157,7 @@ def build_block_lists(files: dict[str, list[Path]], target: Path) -> Done:
 
 
 def measure_part(family: str, documents: Path, settings: Any, target: Path) -> Done:
+    """Measure one family of one part. Raises AccountingError, for another package's family DamageError, unless there is a row a document."""
     module = family_named(family)
     column = getattr(module, "COLUMN", "text")
     about = documents.stat()
